@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a filesystem image out of a directory or a tarball, without root, always the same bytes for the same input. */
+#ifndef ART_BUILD_H
+#define ART_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "libartifact/err.h"
+
+struct art_build_options {
+	const char *filesystem; /* "ext4" or "squashfs" */
+	uint64_t size;          /* ext4: bytes of the image; 0: as small as sensible */
+	int64_t time;           /* seconds since 1970, for superblock and for times later than it */
+	const char *uuid_seed;  /* UUID and hash seed are derived from this text (name and version) */
+	unsigned int jobs;
+};
+
+/* SOURCE: a directory, a tarball, or "-" (a tarball on standard input). The image goes to a sparse unlinked temporary
+ * file in TMPDIR (or beside the output: DIRECTORY); *FD is the caller's. */
+int art_build_image(int *fd, uint64_t *size, const char *source, const char *directory,
+		    const struct art_build_options *opt, struct art_err *err);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Filesystem images: what they are, how they are laid out, what is in them. Host side only; the installer does not
+ * link this. ext4 through libext2fs, squashfs through squashfs-tools.
+ */
+#ifndef ART_FS_H
+#define ART_FS_H
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "libartifact/blob.h"
+#include "libartifact/region.h"
+
+/* "ext4" (also ext2 and ext3), "squashfs", "erofs", "vfat", or NULL, by superblock. */
+const char *art_fs_detect(struct art_blob *blob);
+
+/* The size that the superblock claims; 0 when unknown. */
+uint64_t art_fs_size(struct art_blob *blob, const char *filesystem);
+
+/* Regions for cutting. An image that cannot be read as its filesystem gives one DATA region and 0. */
+int art_fs_regions(struct art_blob *blob, const char *filesystem, struct art_regions *out,
+		   struct art_err *err);
+
+/* Reading. */
+struct art_fs;
+int art_fs_open(struct art_fs **out, struct art_blob *blob, const char *filesystem,
+		struct art_err *err);
+void art_fs_close(struct art_fs *fs);
+
+struct art_fs_entry {
+	const char *path;   /* absolute, within the image */
+	mode_t mode;
+	uint32_t uid, gid;
+	uint64_t size;
+	int64_t mtime;
+	uint32_t rdev_major, rdev_minor;
+	uint64_t inode;
+	uint32_t links;
+	const char *target; /* symbolic links, else NULL */
+};
+
+/* Extended attributes of an entry, called once for each. */
+typedef int (*art_fs_xattr_fn)(void *ctx, const char *name, const void *value, size_t len);
+
+/* Calls FN for PATH itself and, if it is a directory and DEPTH > 0, what is below it (-1: all), in sorted order.
+ * FN returns 0 to go on, else the walk ends with that value. A path that is not there: ART_E_FAILED. */
+typedef int (*art_fs_walk_fn)(void *ctx, const struct art_fs_entry *entry, struct art_err *err);
+int art_fs_walk(struct art_fs *fs, const char *path, int depth, art_fs_walk_fn fn, void *ctx,
+		struct art_err *err);
+
+/* The bytes of a regular file in order (symbolic links in PATH are followed inside the image). */
+typedef int (*art_fs_data_fn)(void *ctx, const void *bytes, size_t len, struct art_err *err);
+int art_fs_read(struct art_fs *fs, const char *path, art_fs_data_fn fn, void *ctx,
+		struct art_err *err);
+int art_fs_read_file(struct art_fs *fs, const char *path, size_t max, uint8_t **out,
+		     size_t *len, struct art_err *err);
+int art_fs_xattrs(struct art_fs *fs, const char *path, art_fs_xattr_fn fn, void *ctx,
+		  struct art_err *err);
+
+#endif

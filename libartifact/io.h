@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Full reads and writes. EINTR is retried, short counts are completed, descriptors are
+ * O_CLOEXEC. Errors say what was done on what: NAME is the path or "standard input".
+ */
+#ifndef ART_IO_H
+#define ART_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "libartifact/err.h"
+
+/* Read up to LEN bytes; fewer only at the end of the file. Returns the count or an error. */
+ssize_t art_read_full(int fd, void *buf, size_t len, const char *name, struct art_err *err);
+ssize_t art_pread_full(int fd, void *buf, size_t len, uint64_t off, const char *name,
+		       struct art_err *err);
+
+/* Write all of LEN bytes or fail (ART_E_IO, ART_E_SPACE). */
+int art_write_full(int fd, const void *buf, size_t len, const char *name, struct art_err *err);
+int art_pwrite_full(int fd, const void *buf, size_t len, uint64_t off, const char *name,
+		    struct art_err *err);
+
+/* Read a whole small file of at most MAX bytes into a new buffer with a NUL after it.
+ * The caller frees *OUT. Larger: ART_E_IO. */
+int art_read_file(const char *path, size_t max, uint8_t **out, size_t *len,
+		  struct art_err *err);
+
+/*
+ * A file that appears under its name only when it is complete: art_out_open makes a hidden
+ * temporary file in the directory of PATH, art_out_commit syncs it, renames it to PATH and syncs the
+ * directory; art_out_abort removes it (safe after a commit and on a zeroed struct).
+ * A PATH that exists is replaced by the commit only.
+ */
+struct art_out {
+	int fd;      /* read and write; valid between open and commit or abort */
+	char *path;
+	char *temp;
+};
+#define ART_OUT_INIT { -1, NULL, NULL }
+int art_out_open(struct art_out *out, const char *path, unsigned int mode,
+		 struct art_err *err);
+int art_out_commit(struct art_out *out, struct art_err *err);
+void art_out_abort(struct art_out *out);
+
+#endif

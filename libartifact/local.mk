@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+# libartifact.a: all that a device needs to judge and read an artifact, and what mkartifact needs to write one.
+noinst_LIBRARIES += libartifact.a
+libartifact_a_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS)
+libartifact_a_SOURCES =
+libartifact_a_SOURCES += %D%/err.c %D%/err.h
+LIBARTIFACT = libartifact.a $(CRYPTO_LIBS) $(ZSTD_LIBS) $(JANSSON_LIBS)

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+if TESTS_UNIT
+include %D%/unit/local.mk
+endif
+include %D%/e2e/local.mk
+if FUZZERS
+include %D%/fuzz/local.mk
+endif
