@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Full reads and writes, and files that appear only when they are complete. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libartifact/io.h"
+#include "libartifact/util.h"
+
+/* The kernel takes at most this much at once; less also keeps a signal's delay short. */
+#define IO_PIECE ((size_t)1 << 30)
+
+static size_t piece(size_t left)
+{
+	return left < IO_PIECE ? left : IO_PIECE;
+}
+
+ssize_t art_read_full(int fd, void *buf, size_t len, const char *name, struct art_err *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = read(fd, (char *)buf + done, piece(len - done));
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return art_fail_errno(err, ART_E_IO, "cannot read '%s'", name);
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t art_pread_full(int fd, void *buf, size_t len, uint64_t off, const char *name,
+		       struct art_err *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)buf + done, piece(len - done),
+				  (off_t)(off + done));
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return art_fail_errno(err, ART_E_IO, "cannot read '%s'", name);
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int art_write_full(int fd, const void *buf, size_t len, const char *name, struct art_err *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = write(fd, (const char *)buf + done, piece(len - done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return art_fail_errno(err, ART_E_IO, "cannot write '%s'", name);
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int art_pwrite_full(int fd, const void *buf, size_t len, uint64_t off, const char *name,
+		    struct art_err *err)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pwrite(fd, (const char *)buf + done, piece(len - done),
+				   (off_t)(off + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return art_fail_errno(err, ART_E_IO, "cannot write '%s'", name);
+		/* A block device accepts nothing at its end. */
+		if (n == 0)
+			return art_fail(err, ART_E_SPACE, "cannot write '%s': it ends at %llu",
+					name, (unsigned long long)(off + done));
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int art_read_file(const char *path, size_t max, uint8_t **out, size_t *len,
+		  struct art_err *err)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	cleanup_free uint8_t *buf = NULL;
+	ssize_t n;
+
+	if (fd < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
+	buf = malloc(max + 1);
+	if (!buf)
+		return art_fail_memory(err);
+	n = art_read_full(fd, buf, max + 1, path, err);
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n > max)
+		return art_fail(err, ART_E_IO, "'%s' is larger than %zu bytes", path, max);
+	buf[n] = '\0';
+	*len = (size_t)n;
+	*out = steal_ptr(buf);
+	return 0;
+}
+
+static int open_directory_of(const char *path)
+{
+	cleanup_free char *copy = strdup(path);
+
+	if (!copy)
+		return -1;
+	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int art_out_open(struct art_out *out, const char *path, unsigned int mode,
+		 struct art_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	int dir_len = slash ? (int)(slash - path + 1) : 0;
+	struct art_out o = ART_OUT_INIT;
+
+	o.path = strdup(path);
+	if (!o.path || asprintf(&o.temp, "%.*s.%s.XXXXXX", dir_len, path, path + dir_len) < 0) {
+		free(o.path);
+		return art_fail_memory(err);
+	}
+	o.fd = mkostemp(o.temp, O_CLOEXEC);
+	if (o.fd < 0) {
+		int code = art_fail_errno(err, ART_E_IO, "cannot create '%s'", path);
+
+		free(o.path);
+		free(o.temp);
+		return code;
+	}
+	*out = o;
+	if (fchmod(o.fd, mode) < 0) {
+		int code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", o.temp);
+
+		art_out_abort(out);
+		return code;
+	}
+	return 0;
+}
+
+int art_out_commit(struct art_out *out, struct art_err *err)
+{
+	cleanup_close int dir = -1;
+	int fd = art_steal_fd(&out->fd);
+	int code = 0;
+
+	if (fsync(fd) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", out->path);
+	if (close(fd) < 0 && !code)
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", out->path);
+	if (!code && rename(out->temp, out->path) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot rename '%s' to '%s'", out->temp,
+				      out->path);
+	if (code) {
+		art_out_abort(out);
+		return code;
+	}
+	free(steal_ptr(out->temp));
+	/* The file is in place; a directory that cannot be synced (some FUSE ones) is still a fault,
+	 * because the caller was promised that the name survives a power cut. */
+	dir = open_directory_of(out->path);
+	if (dir < 0 || (fsync(dir) < 0 && errno != EINVAL))
+		code = art_fail_errno(err, ART_E_IO, "cannot sync the directory of '%s'",
+				      out->path);
+	free(steal_ptr(out->path));
+	return code;
+}
+
+void art_out_abort(struct art_out *out)
+{
+	int saved = errno;
+
+	if (out->fd >= 0 && out->temp)
+		close(out->fd);
+	out->fd = -1;
+	if (out->temp)
+		unlink(out->temp);
+	free(steal_ptr(out->temp));
+	free(steal_ptr(out->path));
+	errno = saved;
+}
