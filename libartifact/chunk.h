@@ -26,7 +26,7 @@ int art_decoder_chunk(struct art_decoder *d, enum art_row_type type, const uint8
 		      uint32_t stored_len, uint32_t plain_len, const uint8_t **plain,
 		      struct art_err *err);
 
-/* Append plain bytes the caller has otherwise (a copy row, a seed) to the history. */
+/* Append the plain bytes of a stored row that the caller has otherwise (a seed) to the history. */
 int art_decoder_feed(struct art_decoder *d, const uint8_t *plain, uint32_t plain_len,
 		     struct art_err *err);
 

@@ -39,10 +39,7 @@ struct art_row {
 	uint64_t data_off;  /* in the data member */
 };
 
-static inline bool art_row_is_data(const struct art_row *row)
-{
-	return row->type != ART_ROW_ZERO;
-}
+/* Stored rows make up groups and histories; zero and copy rows stand beside them. */
 static inline bool art_row_is_stored(const struct art_row *row)
 {
 	return row->type == ART_ROW_ZSTD || row->type == ART_ROW_RAW;
@@ -70,7 +67,7 @@ void art_index_row(struct art_index *ix, uint32_t i, struct art_row *row);
 /* The row that holds plain offset OFF (< the segment's size). */
 uint32_t art_index_find(struct art_index *ix, uint64_t off);
 
-/* The first row of the group that row I (a data row) belongs to. */
+/* The first row of the group that row I (a stored row) belongs to. */
 uint32_t art_index_group(struct art_index *ix, uint32_t i);
 
 /* Writing: pack rows (in order; plain_off and data_off are computed) into a new index member and
