@@ -133,42 +133,38 @@ static int get_index(struct payload_blob *b, size_t segment, struct art_index **
 	return 0;
 }
 
-/* The cached group that starts at row FIRST, or the one used longest ago, emptied for it. */
-static int get_group(struct payload_blob *b, size_t segment, uint32_t first,
-		     struct group **out, struct art_err *err)
+/* The cached group that starts at row FIRST, or the one used longest ago, emptied for it. NULL: failed. */
+static struct group *get_group(struct payload_blob *b, size_t segment, uint32_t first,
+			       struct art_err *err)
 {
 	struct group *g = &b->groups[0];
 	uint32_t prefix = art_reader_manifest(b->reader)->payloads[b->payload].prefix;
 	size_t i;
-	int code;
 
 	for (i = 0; i < CACHED_GROUPS; i++) {
 		struct group *have = &b->groups[i];
 
 		if (have->used && have->segment == segment && have->first == first) {
 			have->used = ++b->clock;
-			*out = have;
-			return 0;
+			return have;
 		}
 		if (have->used < g->used)
 			g = have;
 	}
 	if (!g->bytes)
 		g->bytes = malloc(ART_GROUP_MAX);
-	if (!g->bytes)
-		return art_fail_memory(err);
-	if (!g->decoder) {
-		code = art_decoder_new(&g->decoder, prefix, err);
-		if (code < 0)
-			return code;
+	if (!g->bytes) {
+		art_fail_memory(err);
+		return NULL;
 	}
+	if (!g->decoder && art_decoder_new(&g->decoder, prefix, err) < 0)
+		return NULL;
 	art_decoder_reset(g->decoder);
 	g->used = ++b->clock;
 	g->segment = segment;
 	g->first = g->next = first;
 	g->len = 0;
-	*out = g;
-	return 0;
+	return g;
 }
 
 static int append_stored(struct payload_blob *b, struct group *g, const struct art_row *row,
@@ -216,14 +212,14 @@ static int decode_to(struct payload_blob *b, struct art_index *ix, struct group 
 static int find_plain(struct payload_blob *b, struct art_index *ix, size_t segment,
 		      uint32_t number, const uint8_t **plain, struct art_err *err)
 {
-	struct group *g = NULL;
+	struct group *g = get_group(b, segment, art_index_group(ix, number), err);
 	size_t at = 0;
-	int code = get_group(b, segment, art_index_group(ix, number), &g, err);
+	int code;
 
-	if (code == 0)
-		code = decode_to(b, ix, g, number, &at, err);
-	if (code == 0)
-		*plain = g->bytes + at;
+	if (!g)
+		return err ? err->code : ART_E_FAILED;
+	code = decode_to(b, ix, g, number, &at, err);
+	*plain = g->bytes + at;
 	return code;
 }
 

@@ -17,3 +17,27 @@ TESTS += check_sig
 check_sig_SOURCES = %D%/check_sig.c
 check_sig_CFLAGS = $(UNIT_CFLAGS)
 check_sig_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += check_tar
+TESTS += check_tar
+check_tar_SOURCES = %D%/check_tar.c
+check_tar_CFLAGS = $(UNIT_CFLAGS)
+check_tar_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += check_io
+TESTS += check_io
+check_io_SOURCES = %D%/check_io.c
+check_io_CFLAGS = $(UNIT_CFLAGS)
+check_io_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += check_index
+TESTS += check_index
+check_index_SOURCES = %D%/check_index.c
+check_index_CFLAGS = $(UNIT_CFLAGS)
+check_index_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += check_chunk
+TESTS += check_chunk
+check_chunk_SOURCES = %D%/check_chunk.c
+check_chunk_CFLAGS = $(UNIT_CFLAGS)
+check_chunk_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Files, pipes, names and hex: io.c, source.c and util.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <check.h>
+
+#include "libartifact/io.h"
+#include "libartifact/source.h"
+#include "libartifact/util.h"
+
+static char dir[64];
+
+static void setup(void)
+{
+	strcpy(dir, "check_io.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+}
+
+static void teardown(void)
+{
+	ck_assert_int_eq(chdir(".."), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static void put_file(const char *path, const void *bytes, size_t len)
+{
+	struct art_out out = ART_OUT_INIT;
+	struct art_err err;
+
+	ck_assert_int_eq(art_out_open(&out, path, 0640, &err), 0);
+	ck_assert_int_eq(art_write_full(out.fd, bytes, len, path, &err), 0);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(art_out_commit(&out, &err), 0);
+	art_out_abort(&out);
+}
+
+START_TEST(out_appears_complete)
+{
+	struct art_err err;
+	struct stat st;
+	uint8_t *bytes;
+	size_t len;
+
+	put_file("x", "hello", 5);
+	ck_assert_int_eq(stat("x", &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640);
+	ck_assert_int_eq(art_read_file("x", 5, &bytes, &len, &err), 0);
+	ck_assert_uint_eq(len, 5);
+	ck_assert_str_eq((char *)bytes, "hello");
+	free(bytes);
+	ck_assert_int_eq(art_read_file("x", 4, &bytes, &len, &err), ART_E_IO);
+	unlink("x");
+}
+END_TEST
+
+START_TEST(out_abort_leaves_nothing)
+{
+	struct art_out out = ART_OUT_INIT;
+	struct art_err err;
+
+	ck_assert_int_eq(art_out_open(&out, "y", 0600, &err), 0);
+	art_out_abort(&out);
+	art_out_abort(&out);
+	ck_assert_int_eq(art_out_open(&out, "no/such/y", 0600, &err), ART_E_IO);
+	ck_assert_int_eq(err.sys_errno, ENOENT);
+	/* The directory is removed by teardown only when it is empty. */
+}
+END_TEST
+
+START_TEST(write_past_a_full_device)
+{
+	struct art_err err;
+	int fd = open("/dev/full", O_WRONLY);
+
+	ck_assert_int_eq(art_write_full(fd, "x", 1, "/dev/full", &err), ART_E_SPACE);
+	ck_assert_int_eq(art_pwrite_full(fd, "x", 1, 9, "/dev/full", &err), ART_E_SPACE);
+	close(fd);
+	ck_assert_int_eq(art_write_full(-1, "x", 1, "nothing", &err), ART_E_IO);
+	ck_assert_int_eq(art_read_full(-1, dir, 1, "nothing", &err), ART_E_IO);
+	ck_assert_int_eq(art_pread_full(-1, dir, 1, 0, "nothing", &err), ART_E_IO);
+}
+END_TEST
+
+static uint8_t pattern[700000];
+
+static void fill_pattern(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(pattern); i++)
+		pattern[i] = (uint8_t)(i * 7 + i / 251);
+}
+
+static void expect(struct art_source *src, uint64_t off, size_t len)
+{
+	static uint8_t buf[sizeof(pattern)];
+	struct art_err err;
+
+	ck_assert_int_eq(art_source_read(src, off, buf, len, &err), 0);
+	ck_assert_mem_eq(buf, pattern + off, len);
+}
+
+START_TEST(source_seeks_in_a_file)
+{
+	struct art_source *src;
+	struct art_err err;
+	uint8_t byte;
+
+	fill_pattern();
+	put_file("p", pattern, sizeof(pattern));
+	ck_assert_int_eq(art_source_open_path(&src, "p", &err), 0);
+	ck_assert(src->can_seek);
+	ck_assert_uint_eq(src->size, sizeof(pattern));
+	expect(src, 0, sizeof(pattern));
+	expect(src, 699999, 1);
+	expect(src, 5, 300000);
+	ck_assert_int_eq(art_source_read(src, 700000, &byte, 1, &err), ART_E_TAR_TRUNCATED);
+	ck_assert_int_eq(art_source_read(src, 699999, &byte, 2, &err), ART_E_TAR_TRUNCATED);
+	art_source_free(src);
+	unlink("p");
+	ck_assert_int_eq(art_source_open_path(&src, "p", &err), ART_E_IO);
+	ck_assert_int_eq(art_source_open_path(&src, ".", &err), ART_E_IO);
+}
+END_TEST
+
+START_TEST(source_reads_a_pipe_forward)
+{
+	struct art_source *src;
+	struct art_err err;
+	uint8_t byte;
+	int fd[2];
+
+	fill_pattern();
+	ck_assert_int_eq(pipe(fd), 0);
+	if (fork() == 0) {
+		close(fd[0]);
+		_exit(art_write_full(fd[1], pattern, sizeof(pattern), "pipe", NULL) ? 1 : 0);
+	}
+	close(fd[1]);
+	ck_assert_int_eq(art_source_open_fd(&src, fd[0], "pipe", &err), 0);
+	ck_assert(!src->can_seek);
+	ck_assert_uint_eq(src->size, UINT64_MAX);
+	expect(src, 0, 512);
+	expect(src, 512, 300000);
+	expect(src, 600000, 10); /* over a gap longer than the look-ahead */
+	ck_assert_int_eq(art_source_read(src, 100, &byte, 1, &err), ART_E_FAILED);
+	expect(src, 699999, 1);
+	ck_assert_int_eq(art_source_read(src, 800000, &byte, 1, &err), ART_E_TAR_TRUNCATED);
+	art_source_free(src);
+}
+END_TEST
+
+START_TEST(source_of_memory)
+{
+	struct art_source *src;
+	struct art_err err;
+	uint8_t byte;
+
+	fill_pattern();
+	ck_assert_int_eq(art_source_open_memory(&src, pattern, 1000, &err), 0);
+	expect(src, 990, 10);
+	ck_assert_int_eq(art_source_read(src, 999, &byte, 1, &err), 0);
+	ck_assert_int_eq(art_source_read(src, 1000, &byte, 1, &err), ART_E_TAR_TRUNCATED);
+	ck_assert_int_eq(art_source_read(src, UINT64_MAX, &byte, 1, &err),
+			 ART_E_TAR_TRUNCATED);
+	art_source_free(src);
+	art_source_free(NULL);
+}
+END_TEST
+
+START_TEST(hex_and_names)
+{
+	uint8_t bytes[3];
+	char text[7];
+
+	ck_assert_int_eq(art_hex_parse(bytes, 3, "00ff7a"), 0);
+	art_hex_format(text, bytes, 3);
+	ck_assert_str_eq(text, "00ff7a");
+	ck_assert_int_eq(art_hex_parse(bytes, 3, "00fF7a"), -1);
+	ck_assert_int_eq(art_hex_parse(bytes, 3, "00ff7"), -1);
+	ck_assert_int_eq(art_hex_parse(bytes, 3, "00ff7a0"), -1);
+	ck_assert_int_eq(art_hex_parse(bytes, 3, ""), -1);
+	ck_assert(art_is_zero("\0\0\0", 3));
+	ck_assert(!art_is_zero("\0\0\1", 3));
+	ck_assert(!art_is_zero("\1\1\1", 3));
+	ck_assert(art_is_zero("x", 0));
+	ck_assert(art_is_name("abc", 3, NULL, ART_LOWER));
+	ck_assert(!art_is_name("abcd", 3, NULL, ART_LOWER));
+	ck_assert(!art_is_name("", 3, NULL, ART_LOWER));
+	ck_assert(!art_is_name("-a", 3, ART_LOWER, ART_LOWER "-"));
+	ck_assert(!art_is_name("a_", 3, ART_LOWER, ART_LOWER "-"));
+}
+END_TEST
+
+START_TEST(errors)
+{
+	struct art_err err;
+
+	errno = ENOSPC;
+	ck_assert_int_eq(art_fail_errno(&err, ART_E_IO, "x"), ART_E_SPACE);
+	errno = ENOMEM;
+	ck_assert_int_eq(art_fail_errno(NULL, ART_E_IO, "x"), ART_E_NO_MEMORY);
+	art_fail(&err, ART_E_TAR_NAME, "inner %d", 1);
+	ck_assert_int_eq(art_wrap(&err, "outer"), ART_E_TAR_NAME);
+	ck_assert_str_eq(err.text, "outer: inner 1");
+	ck_assert_int_eq(art_wrap(NULL, "outer"), ART_E_FAILED);
+	ck_assert_str_eq(art_code_name(0), "ok");
+	ck_assert_str_eq(art_code_name(ART_E_NET_RANGE), "net-range");
+	ck_assert_str_eq(art_code_name(-1000), "failed");
+	ck_assert_int_eq(art_code_exit(0), 0);
+	ck_assert_int_eq(art_code_exit(ART_E_SIG_NONE), 4);
+	ck_assert_int_eq(art_code_exit(-1000), 1);
+	ck_assert_int_eq(art_code_exit(5), 1);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("io");
+	TCase *t = tcase_create("io");
+	SRunner *r;
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, out_appears_complete);
+	tcase_add_test(t, out_abort_leaves_nothing);
+	tcase_add_test(t, write_past_a_full_device);
+	tcase_add_test(t, source_seeks_in_a_file);
+	tcase_add_test(t, source_reads_a_pipe_forward);
+	tcase_add_test(t, source_of_memory);
+	tcase_add_test(t, hex_and_names);
+	tcase_add_test(t, errors);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
