@@ -29,7 +29,7 @@ int art_fs_open(struct art_fs **out, struct art_blob *blob, const char *filesyst
 void art_fs_close(struct art_fs *fs);
 
 struct art_fs_entry {
-	const char *path;   /* absolute, within the image */
+	const char *path;   /* absolute, within the image, links in it resolved */
 	mode_t mode;
 	uint32_t uid, gid;
 	uint64_t size;
@@ -40,10 +40,11 @@ struct art_fs_entry {
 	const char *target; /* symbolic links, else NULL */
 };
 
-/* Extended attributes of an entry, called once for each. */
+/* Extended attributes of an entry, called once for each; ACLs in the form that getxattr(2) gives. */
 typedef int (*art_fs_xattr_fn)(void *ctx, const char *name, const void *value, size_t len);
 
 /* Calls FN for PATH itself and, if it is a directory and DEPTH > 0, what is below it (-1: all), in sorted order.
+ * A symbolic link at the end of PATH is reported itself, unless a '/' follows it; links on the way are followed.
  * FN returns 0 to go on, else the walk ends with that value. A path that is not there: ART_E_FAILED. */
 typedef int (*art_fs_walk_fn)(void *ctx, const struct art_fs_entry *entry, struct art_err *err);
 int art_fs_walk(struct art_fs *fs, const char *path, int depth, art_fs_walk_fn fn, void *ctx,

@@ -41,3 +41,16 @@ TESTS += check_chunk
 check_chunk_SOURCES = %D%/check_chunk.c
 check_chunk_CFLAGS = $(UNIT_CFLAGS)
 check_chunk_LDADD = $(UNIT_LIBS)
+if TOOLS
+# Filesystem images: libartfs needs more libraries than the rest.
+check_PROGRAMS += check_ext4
+TESTS += check_ext4
+check_ext4_SOURCES = %D%/check_ext4.c %D%/fs_util.h
+check_ext4_CFLAGS = $(UNIT_CFLAGS)
+check_ext4_LDADD = $(LIBARTFS) $(CHECK_LIBS)
+check_PROGRAMS += check_scan
+TESTS += check_scan
+check_scan_SOURCES = %D%/check_scan.c %D%/fs_util.h
+check_scan_CFLAGS = $(UNIT_CFLAGS)
+check_scan_LDADD = $(LIBARTFS) $(CHECK_LIBS)
+endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Reading files out of an ext4 image. A node is an inode number. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "libartifact/fs/ext4.h"
+#include "libartifact/fs/internal.h"
+#include "libartifact/util.h"
+
+#define PIECE ((size_t)256 * 1024)
+#define FIRST_PIECE ((size_t)4096)
+
+struct ext4_fs {
+	struct art_fs base;
+	ext2_filsys fs;
+};
+
+static struct ext4_fs *ext4(struct art_fs *fs)
+{
+	return (struct ext4_fs *)fs;
+}
+
+static int read_inode(struct art_fs *fs, uint64_t node, struct ext2_inode_large *inode,
+		      struct art_err *err)
+{
+	errcode_t code;
+
+	if (node == 0 || node > ext4(fs)->fs->super->s_inodes_count)
+		return art_fail(err, ART_E_FAILED, "no inode %llu in '%s'",
+				(unsigned long long)node, fs->name);
+	code = ext2fs_read_inode_full(ext4(fs)->fs, (ext2_ino_t)node,
+				      (struct ext2_inode *)inode, sizeof(*inode));
+	if (code != 0)
+		return art_ext4_fail(ext4(fs)->fs, code, err, "reading inode %llu",
+				     (unsigned long long)node);
+	return 0;
+}
+
+/* Seconds: 32 signed bits and, in large inodes, two more above them. */
+static int64_t mtime_of(ext2_filsys fs, const struct ext2_inode_large *inode)
+{
+	int64_t t = (int32_t)inode->i_mtime;
+
+	if (EXT2_INODE_SIZE(fs->super) > EXT2_GOOD_OLD_INODE_SIZE && inode->i_extra_isize >= 12)
+		t += (int64_t)(inode->i_mtime_extra & 3) << 32;
+	return t;
+}
+
+static int ext4_stat(struct art_fs *fs, uint64_t node, struct art_fs_node *out,
+		     struct art_err *err)
+{
+	struct ext2_inode_large inode;
+	uint32_t old, new;
+	int ret;
+
+	ret = read_inode(fs, node, &inode, err);
+	if (ret != 0)
+		return ret;
+	memset(out, 0, sizeof(*out));
+	out->mode = inode.i_mode;
+	out->uid = inode.i_uid | (uint32_t)inode.osd2.linux2.l_i_uid_high << 16;
+	out->gid = inode.i_gid | (uint32_t)inode.osd2.linux2.l_i_gid_high << 16;
+	out->size = EXT2_I_SIZE(&inode);
+	out->mtime = mtime_of(ext4(fs)->fs, &inode);
+	out->inode = node;
+	out->links = inode.i_links_count;
+	if (!S_ISCHR(out->mode) && !S_ISBLK(out->mode))
+		return 0;
+	/* As the kernel: a short number in the first block pointer, else a long one in the second. */
+	old = inode.i_block[0];
+	new = inode.i_block[1];
+	out->rdev_major = old ? old >> 8 & 0xff : new >> 8 & 0xfff;
+	out->rdev_minor = old ? old & 0xff : (new & 0xff) | (new >> 12 & 0xfff00);
+	return 0;
+}
+
+struct list_state {
+	art_fs_name_fn fn;
+	void *ctx;
+	struct art_err *err;
+	int ret;
+};
+
+static int on_entry(ext2_ino_t dir, int entry, struct ext2_dir_entry *de, int offset, int size,
+		    char *buf, void *ctx)
+{
+	struct list_state *s = ctx;
+
+	(void)dir;
+	(void)entry;
+	(void)offset;
+	(void)size;
+	(void)buf;
+	s->ret = s->fn(s->ctx, de->name, (size_t)ext2fs_dirent_name_len(de), de->inode, s->err);
+	return s->ret == 0 ? 0 : DIRENT_ABORT;
+}
+
+static int ext4_list(struct art_fs *fs, uint64_t node, art_fs_name_fn fn, void *ctx,
+		     struct art_err *err)
+{
+	struct list_state s = { fn, ctx, err, 0 };
+	errcode_t code;
+
+	code = ext2fs_dir_iterate2(ext4(fs)->fs, (ext2_ino_t)node, 0, NULL, on_entry, &s);
+	if (s.ret == 0 && code != 0)
+		return art_ext4_fail(ext4(fs)->fs, code, err, "reading directory inode %llu",
+				     (unsigned long long)node);
+	return s.ret;
+}
+
+static int read_pieces(struct art_fs *fs, ext2_file_t file, uint8_t *buf, art_fs_data_fn fn,
+		       void *ctx, struct art_err *err)
+{
+	size_t piece = FIRST_PIECE;
+
+	for (;;) {
+		unsigned int got = 0;
+		errcode_t code = ext2fs_file_read(file, buf, (unsigned int)piece, &got);
+		int ret;
+
+		if (code != 0)
+			return art_ext4_fail(ext4(fs)->fs, code, err, "reading inode %u",
+					     ext2fs_file_get_inode_num(file));
+		if (got == 0)
+			return 0;
+		ret = fn(ctx, buf, got, err);
+		if (ret != 0)
+			return ret;
+		piece = PIECE;
+	}
+}
+
+static int ext4_read(struct art_fs *fs, uint64_t node, art_fs_data_fn fn, void *ctx,
+		     struct art_err *err)
+{
+	cleanup_free uint8_t *buf = malloc(PIECE);
+	ext2_file_t file;
+	errcode_t code;
+	int ret;
+
+	if (!buf)
+		return art_fail_memory(err);
+	code = ext2fs_file_open(ext4(fs)->fs, (ext2_ino_t)node, 0, &file);
+	if (code != 0)
+		return art_ext4_fail(ext4(fs)->fs, code, err, "reading inode %llu",
+				     (unsigned long long)node);
+	ret = read_pieces(fs, file, buf, fn, ctx, err);
+	ext2fs_file_close(file);
+	return ret;
+}
+
+struct target_state {
+	char *text;
+	size_t used, size;
+};
+
+static int on_target(void *ctx, const void *bytes, size_t len, struct art_err *err)
+{
+	struct target_state *s = ctx;
+
+	if (len > s->size - s->used)
+		return art_fail(err, ART_E_FAILED, "a symbolic link is longer than its size");
+	memcpy(s->text + s->used, bytes, len);
+	s->used += len;
+	return 0;
+}
+
+static int ext4_target(struct art_fs *fs, uint64_t node, size_t size, char **out,
+		       struct art_err *err)
+{
+	struct ext2_inode_large inode;
+	cleanup_free char *text = calloc(1, size + 1);
+	struct target_state s = { text, 0, size };
+	int ret;
+
+	if (!text)
+		return art_fail_memory(err);
+	ret = read_inode(fs, node, &inode, err);
+	if (ret != 0)
+		return ret;
+	if (ext2fs_is_fast_symlink((struct ext2_inode *)&inode)) {
+		if (size > sizeof(inode.i_block))
+			return art_fail(err, ART_E_FAILED, "a symbolic link is longer than its inode");
+		memcpy(text, inode.i_block, size);
+	} else {
+		ret = ext4_read(fs, node, on_target, &s, err);
+		if (ret != 0)
+			return ret;
+		if (s.used != size)
+			return art_fail(err, ART_E_FAILED, "a symbolic link is shorter than its size");
+	}
+	*out = steal_ptr(text);
+	return 0;
+}
+
+struct xattr_state {
+	struct ext2_xattr_handle *handle;
+	art_fs_xattr_fn fn;
+	void *ctx;
+	errcode_t code;
+	int ret;
+};
+
+static int on_xattr(char *name, char *value, size_t len, void *ctx)
+{
+	struct xattr_state *s = ctx;
+	void *acl = NULL;
+
+	if (strcmp(name, "system.data") == 0) /* inline file data, not an attribute */
+		return 0;
+	if (strncmp(name, "system.posix_acl_", 17) != 0) {
+		s->ret = s->fn(s->ctx, name, value, len);
+	} else {
+		/* Only this call translates from the form on disk to the one that everybody else knows. */
+		s->code = ext2fs_xattr_get(s->handle, name, &acl, &len);
+		if (s->code == 0)
+			s->ret = s->fn(s->ctx, name, acl, len);
+		ext2fs_free_mem(&acl);
+	}
+	return s->ret == 0 && s->code == 0 ? 0 : XATTR_ABORT;
+}
+
+static int ext4_xattrs(struct art_fs *fs, uint64_t node, art_fs_xattr_fn fn, void *ctx,
+		       struct art_err *err)
+{
+	struct xattr_state s = { NULL, fn, ctx, 0, 0 };
+	errcode_t code;
+
+	code = ext2fs_xattrs_open(ext4(fs)->fs, (ext2_ino_t)node, &s.handle);
+	if (code == 0) {
+		code = ext2fs_xattrs_read(s.handle);
+		if (code == 0)
+			code = ext2fs_xattrs_iterate(s.handle, on_xattr, &s);
+		ext2fs_xattrs_close(&s.handle);
+	}
+	if (code == 0)
+		code = s.code;
+	if (s.ret == 0 && code != 0)
+		return art_ext4_fail(ext4(fs)->fs, code, err, "reading attributes of inode %llu",
+				     (unsigned long long)node);
+	return s.ret;
+}
+
+static void ext4_close(struct art_fs *fs)
+{
+	art_ext4_close(ext4(fs)->fs);
+	free(fs);
+}
+
+static const struct art_fs_ops ext4_ops = {
+	.stat = ext4_stat,
+	.list = ext4_list,
+	.read = ext4_read,
+	.target = ext4_target,
+	.xattrs = ext4_xattrs,
+	.close = ext4_close,
+};
+
+int art_ext4_fs_open(struct art_fs **out, struct art_blob *blob, struct art_err *err)
+{
+	struct ext4_fs *fs = calloc(1, sizeof(*fs));
+	int ret;
+
+	if (!fs)
+		return art_fail_memory(err);
+	ret = art_ext4_open(&fs->fs, blob, err);
+	if (ret != 0) {
+		free(fs);
+		return ret;
+	}
+	fs->base.ops = &ext4_ops;
+	fs->base.name = blob->name;
+	fs->base.root = EXT2_ROOT_INO;
+	*out = &fs->base;
+	return 0;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An I/O manager of libext2fs over a blob. Read-only: every writing call fails. The blob's own error (a chunk that
+ * does not match its digest, say) is kept, because libext2fs would make a bare "short read" of it.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libartifact/fs/ext4.h"
+#include "libartifact/fs/fs.h"
+
+struct blob_io {
+	struct art_blob *blob;
+	struct art_err err; /* of the last read that failed; code 0: none */
+};
+
+/* libext2fs passes only a name through to open(); this is how the blob gets there. */
+static _Thread_local struct art_blob *opening;
+static _Thread_local struct art_err opening_err;
+
+static struct struct_io_manager blob_manager;
+
+static errcode_t blob_open(const char *name, int flags, io_channel *out)
+{
+	io_channel channel = calloc(1, sizeof(*channel));
+	struct blob_io *io = calloc(1, sizeof(*io));
+
+	(void)flags;
+	if (channel)
+		channel->name = strdup(name);
+	if (!channel || !io || !channel->name) {
+		if (channel)
+			free(channel->name);
+		free(channel);
+		free(io);
+		return EXT2_ET_NO_MEMORY;
+	}
+	io->blob = opening;
+	channel->magic = EXT2_ET_MAGIC_IO_CHANNEL;
+	channel->manager = &blob_manager;
+	channel->block_size = 1024;
+	channel->refcount = 1;
+	channel->private_data = io;
+	*out = channel;
+	return 0;
+}
+
+static errcode_t blob_close(io_channel channel)
+{
+	if (--channel->refcount > 0)
+		return 0;
+	free(channel->private_data);
+	free(channel->name);
+	free(channel);
+	return 0;
+}
+
+static errcode_t blob_set_blksize(io_channel channel, int size)
+{
+	channel->block_size = size;
+	return 0;
+}
+
+/* A negative count is a number of bytes. */
+static errcode_t blob_read64(io_channel channel, unsigned long long block, int count,
+			     void *data)
+{
+	struct blob_io *io = channel->private_data;
+	uint64_t off, len;
+
+	len = count < 0 ? (uint64_t)-(int64_t)count : (uint64_t)count;
+	if (count >= 0)
+		len *= (uint64_t)channel->block_size;
+	if (__builtin_mul_overflow((uint64_t)block, (uint64_t)channel->block_size, &off) ||
+	    off > io->blob->size || len > io->blob->size - off)
+		return EXT2_ET_SHORT_READ;
+	if (art_blob_read(io->blob, data, (size_t)len, off, &io->err) == 0)
+		return 0;
+	if (opening)
+		opening_err = io->err; /* a failed open takes the channel with it */
+	return EXT2_ET_SHORT_READ;
+}
+
+static errcode_t blob_read(io_channel channel, unsigned long block, int count, void *data)
+{
+	return blob_read64(channel, block, count, data);
+}
+
+static errcode_t blob_write64(io_channel channel, unsigned long long block, int count,
+			      const void *data)
+{
+	(void)channel;
+	(void)block;
+	(void)count;
+	(void)data;
+	return EXT2_ET_RO_FILSYS;
+}
+
+static errcode_t blob_write(io_channel channel, unsigned long block, int count,
+			    const void *data)
+{
+	return blob_write64(channel, block, count, data);
+}
+
+static errcode_t blob_flush(io_channel channel)
+{
+	(void)channel;
+	return 0;
+}
+
+static struct struct_io_manager blob_manager = {
+	.magic = EXT2_ET_MAGIC_IO_MANAGER,
+	.name = "blob",
+	.open = blob_open,
+	.close = blob_close,
+	.set_blksize = blob_set_blksize,
+	.read_blk = blob_read,
+	.write_blk = blob_write,
+	.flush = blob_flush,
+	.read_blk64 = blob_read64,
+	.write_blk64 = blob_write64,
+};
+
+/* The superblock's promises that bound the memory which libext2fs takes. */
+static int check_size(struct art_blob *blob, struct art_err *err)
+{
+	uint64_t size = art_fs_size(blob, "ext4");
+
+	if (size == 0)
+		return art_fail(err, ART_E_FAILED, "no ext4 filesystem in '%s'", blob->name);
+	if (size > blob->size)
+		return art_fail(err, ART_E_FAILED,
+				"ext4 in '%s' is cut off: it wants %llu bytes of %llu", blob->name,
+				(unsigned long long)size, (unsigned long long)blob->size);
+	return 0;
+}
+
+int art_ext4_open(ext2_filsys *out, struct art_blob *blob, struct art_err *err)
+{
+	const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP;
+	errcode_t code;
+	int ret;
+
+	*out = NULL;
+	ret = check_size(blob, err);
+	if (ret != 0)
+		return ret;
+	initialize_ext2_error_table();
+	opening = blob;
+	opening_err.code = 0;
+	code = ext2fs_open2(blob->name, NULL, flags, 0, 0, &blob_manager, out);
+	opening = NULL;
+	if (code == 0)
+		return 0;
+	*out = NULL;
+	if (opening_err.code == 0)
+		return art_ext4_fail(NULL, code, err, "cannot open ext4 in '%s'", blob->name);
+	if (err)
+		*err = opening_err;
+	return opening_err.code;
+}
+
+void art_ext4_close(ext2_filsys fs)
+{
+	if (fs)
+		ext2fs_free(fs);
+}
+
+int art_ext4_fail(ext2_filsys fs, errcode_t code, struct art_err *err, const char *fmt, ...)
+{
+	struct blob_io *io = fs && fs->io ? fs->io->private_data : NULL;
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (io && fs->io->manager == &blob_manager && io->err.code != 0) {
+		if (err)
+			*err = io->err;
+		return art_wrap(err, "%s", text);
+	}
+	if (code == EXT2_ET_NO_MEMORY || code == ENOMEM)
+		return art_fail_memory(err);
+	return art_fail(err, ART_E_FAILED, "%s: %s", text, error_message(code));
+}

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# libartfs.a: filesystem images on the build host; the installer does not link it.
+noinst_LIBRARIES += libartfs.a
+libartfs_a_CFLAGS = $(AM_CFLAGS) $(EXT2FS_CFLAGS) $(ARCHIVE_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS)
+libartfs_a_SOURCES =
+libartfs_a_SOURCES += %D%/detect.c
+libartfs_a_SOURCES += %D%/ext4.h %D%/ext4_io.c
+libartfs_a_SOURCES += %D%/ext4_map.c
+libartfs_a_SOURCES += %D%/ext4_fs.c
+libartfs_a_SOURCES += %D%/fs.c %D%/fs.h %D%/internal.h
+libartfs_a_SOURCES += %D%/map.c %D%/map.h
+libartfs_a_SOURCES += %D%/packages.c
+libartfs_a_SOURCES += %D%/sbom.c
+libartfs_a_SOURCES += %D%/scan.c %D%/scan.h
+LIBARTFS = libartfs.a $(EXT2FS_LIBS) $(ARCHIVE_LIBS) $(LIBARTIFACT)
