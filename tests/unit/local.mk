@@ -54,3 +54,9 @@ check_scan_SOURCES = %D%/check_scan.c %D%/fs_util.h
 check_scan_CFLAGS = $(UNIT_CFLAGS)
 check_scan_LDADD = $(LIBARTFS) $(CHECK_LIBS)
 endif
+
+check_PROGRAMS += check_trust
+TESTS += check_trust
+check_trust_SOURCES = %D%/check_trust.c %D%/keys.h
+check_trust_CFLAGS = $(UNIT_CFLAGS)
+check_trust_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,550 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The trust policy: who counts, how often, and that every absence is a refusal. */
+#include <config.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "libartifact/digest.h"
+#include "libartifact/trust.h"
+#include "libartifact/util.h"
+#include "tests/unit/keys.h"
+
+#define KEYS 4
+
+#ifdef WITH_TEST_KEYS
+#define TEST_KEY_ANSWER 0
+#else
+#define TEST_KEY_ANSWER ART_E_KEY_TEST
+#endif
+
+static const uint8_t manifest[] = "{ this is what is signed }\n";
+static EVP_PKEY *pkey[KEYS];
+static struct art_key *key[KEYS];
+static char dir[] = "check_trust.XXXXXX";
+static char digest[65]; /* of manifest */
+static const char *id[KEYS];
+
+static void path_of(char *out, const char *name)
+{
+	snprintf(out, 200, "%s/%s", dir, name);
+}
+
+static void put(const char *name, const char *text)
+{
+	char path[200];
+
+	path_of(path, name);
+	write_text(path, text, strlen(text));
+}
+
+static void put_key(size_t i)
+{
+	char *pem = pem_of(pkey[i]), name[20];
+
+	snprintf(name, sizeof(name), "k%zu.pem", i);
+	put(name, pem);
+	free(pem);
+}
+
+static void drop(const char *name)
+{
+	char path[200];
+
+	path_of(path, name);
+	remove(path);
+}
+
+static void setup(void)
+{
+	uint8_t raw[32];
+	size_t i;
+
+	strcpy(dir, "check_trust.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	for (i = 0; i < KEYS; i++) {
+		pkey[i] = i == 3 ? make_ec("P-256") : make_ed25519();
+		ck_assert_int_eq(art_key_from_pkey(&key[i], pkey[i], "k", NULL), 0);
+		id[i] = art_key_id(key[i]);
+		put_key(i);
+	}
+	ck_assert_int_eq(art_sha256(manifest, sizeof(manifest), raw, NULL), 0);
+	art_hex_format(digest, raw, sizeof(raw));
+}
+
+static void teardown(void)
+{
+	static const char *const names[] = { "k0.pem", "k1.pem", "k2.pem", "k3.pem", "policy.json",
+					     "other.pem", ".hidden.pem", "README" };
+	size_t i;
+
+	for (i = 0; i < KEYS; i++) {
+		art_key_free(key[i]);
+		EVP_PKEY_free(pkey[i]);
+	}
+	for (i = 0; i < ART_ARRAY_SIZE(names); i++)
+		drop(names[i]);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static void policy(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void policy(const char *fmt, ...)
+{
+	static char text[8192];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	put("policy.json", text);
+}
+
+static struct art_trust *load(void)
+{
+	struct art_trust *trust = NULL;
+	struct art_err err = { .code = 0 };
+	int code = art_trust_load(&trust, dir, &err);
+
+	ck_assert_msg(code == 0, "%s", err.text);
+	return trust;
+}
+
+static int load_code(void)
+{
+	struct art_trust *trust = NULL;
+	struct art_err err = { .code = 0 };
+	int code = art_trust_load(&trust, dir, &err);
+
+	ck_assert_int_eq(err.code, code);
+	ck_assert((code == 0) == (trust != NULL));
+	art_trust_free(trust);
+	return code;
+}
+
+/* Append key I's signature, with the right preamble or another. */
+static void sign_as(struct art_siglist *list, size_t i, const char *preamble)
+{
+	char text[ART_SIGN_TEXT_MAX];
+	struct art_sig *s = &list->sig[list->count++];
+	size_t len;
+
+	ck_assert_int_eq(art_sign_text(text, preamble, art_key_algorithm(key[i]), id[i], manifest,
+				       sizeof(manifest), &len, NULL), 0);
+	ck_assert_int_eq(art_key_sign(pkey[i], text, len, &s->bytes, &s->len, NULL), 0);
+	strcpy(s->algorithm, art_key_algorithm(key[i]));
+	strcpy(s->key_id, id[i]);
+}
+
+static void sign(struct art_siglist *list, size_t i)
+{
+	sign_as(list, i, ART_PREAMBLE_ARTIFACT);
+}
+
+static struct art_verdict verdict;
+static struct art_err why;
+
+static int judge_role(const struct art_trust *trust, enum art_role role,
+		      const struct art_siglist *list)
+{
+	int code = art_trust_judge(trust, role, list, manifest, sizeof(manifest), &verdict, &why);
+
+	/* The answer does not depend on whether anybody listens. */
+	ck_assert_int_eq(art_trust_judge(trust, role, list, manifest, sizeof(manifest), NULL, NULL),
+			 code);
+	return code;
+}
+
+static int judge(const struct art_trust *trust, const struct art_siglist *list)
+{
+	return judge_role(trust, ART_ROLE_ARTIFACT, list);
+}
+
+/* Load, judge one list, free both. */
+static int judged(struct art_siglist *list)
+{
+	struct art_trust *trust = load();
+	int code = judge(trust, list);
+
+	art_trust_free(trust);
+	art_siglist_free(list);
+	return code;
+}
+
+START_TEST(any_key_without_policy)
+{
+	struct art_siglist list = { .count = 0 };
+	struct art_trust *trust = load();
+
+	ck_assert_uint_eq(art_trust_count(trust), KEYS);
+	ck_assert_str_eq(art_key_id(art_trust_key(trust, 0)), id[0]);
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_NONE);
+	ck_assert_str_eq(verdict.digest, digest);
+	sign(&list, 3);
+	ck_assert_int_eq(judge(trust, &list), 0);
+	ck_assert_uint_eq(verdict.count, 1);
+	ck_assert_int_eq(verdict.state[0], ART_SIG_VALID);
+	ck_assert(!verdict.by_test_role);
+	/* Roles that nobody was given. */
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_DOWNGRADE, &list), ART_E_SIG_THRESHOLD);
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_TEST, &list), ART_E_SIG_THRESHOLD);
+	ck_assert_int_eq(judge_role(trust, 0, &list), ART_E_FAILED);
+	ck_assert_int_eq(judge_role(trust, 5, &list), ART_E_FAILED);
+	/* A signature made for an artifact is none for a patch, and the other way round. */
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_PATCH, &list), ART_E_SIG_INVALID);
+	art_siglist_free(&list);
+	sign_as(&list, 0, ART_PREAMBLE_PATCH);
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_INVALID);
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_PATCH, &list), 0);
+	art_siglist_free(&list);
+	art_trust_free(trust);
+	art_trust_free(NULL);
+}
+END_TEST
+
+START_TEST(nothing_trusted)
+{
+	struct art_siglist list = { .count = 0 };
+	size_t i;
+	char name[20];
+
+	sign(&list, 0);
+	ck_assert_int_eq(art_trust_judge(NULL, ART_ROLE_ARTIFACT, &list, manifest, sizeof(manifest),
+					 &verdict, NULL), ART_E_KEY_NONE);
+	for (i = 0; i < KEYS; i++) {
+		snprintf(name, sizeof(name), "k%zu.pem", i);
+		drop(name);
+	}
+	ck_assert_int_eq(load_code(), ART_E_KEY_NONE);
+	put(".hidden.pem", "x");
+	put("README", "x");
+	ck_assert_int_eq(load_code(), ART_E_KEY_NONE);
+	policy("{\"format\":1,\"roles\":{\"artifact\":[]}}");
+	ck_assert_int_eq(load_code(), ART_E_KEY_NONE);
+	art_siglist_free(&list);
+}
+END_TEST
+
+START_TEST(line_states)
+{
+	struct art_siglist list = { .count = 0 };
+	struct art_trust *trust;
+
+	drop("k2.pem");
+	trust = load();
+	sign(&list, 2); /* unknown key */
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_UNTRUSTED);
+	ck_assert_int_eq(verdict.state[0], ART_SIG_UNKNOWN_KEY);
+	sign(&list, 0); /* damaged */
+	list.sig[1].bytes[5] ^= 1;
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_INVALID);
+	ck_assert_int_eq(verdict.state[1], ART_SIG_INVALID);
+	sign(&list, 1); /* right signature, other algorithm's name */
+	strcpy(list.sig[2].algorithm, "ecdsa-p256-sha256");
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_INVALID);
+	ck_assert_int_eq(verdict.state[2], ART_SIG_WRONG_ALGORITHM);
+	/* None of them is fatal beside a good one; a key's second good line is a repetition. */
+	sign(&list, 3);
+	sign(&list, 3);
+	sign(&list, 0);
+	ck_assert_int_eq(judge(trust, &list), 0);
+	ck_assert_uint_eq(verdict.count, 6);
+	ck_assert_int_eq(verdict.state[3], ART_SIG_VALID);
+	ck_assert_int_eq(verdict.state[4], ART_SIG_REPEATED);
+	ck_assert_int_eq(verdict.state[5], ART_SIG_VALID);
+	art_siglist_free(&list);
+	/* One key's signature under another key's id. */
+	sign(&list, 0);
+	strcpy(list.sig[0].key_id, id[1]);
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_INVALID);
+	art_siglist_free(&list);
+	/* A changed manifest. */
+	sign(&list, 0);
+	ck_assert_int_eq(art_trust_judge(trust, ART_ROLE_ARTIFACT, &list, manifest,
+					 sizeof(manifest) - 1, NULL, NULL), ART_E_SIG_INVALID);
+	art_siglist_free(&list);
+	art_trust_free(trust);
+}
+END_TEST
+
+START_TEST(thresholds_and_groups)
+{
+	struct art_siglist list = { .count = 0 };
+
+	policy("{\"format\":1,\"roles\":{\"artifact\":["
+	       "{\"group\":\"release\",\"threshold\":2,\"keys\":[\"%s\",\"%s\",\"%s\"]},"
+	       "{\"group\":\"other\",\"threshold\":1,\"keys\":[\"%s\"]}]}}",
+	       id[0], id[1], id[2], id[3]);
+	sign(&list, 0);
+	sign(&list, 0); /* one key twice is one key */
+	sign(&list, 3);
+	ck_assert_int_eq(judged(&list), ART_E_SIG_THRESHOLD);
+	ck_assert_ptr_nonnull(strstr(why.text, "1 of 2"));
+	ck_assert_ptr_nonnull(strstr(why.text, "release"));
+	sign(&list, 0);
+	sign(&list, 1);
+	sign(&list, 2);
+	ck_assert_int_eq(judged(&list), ART_E_SIG_THRESHOLD);
+	ck_assert_ptr_nonnull(strstr(why.text, "other"));
+	sign(&list, 3);
+	sign(&list, 1);
+	sign(&list, 0);
+	ck_assert_int_eq(judged(&list), 0);
+	sign(&list, 0);
+	list.sig[0].bytes[0] ^= 1;
+	sign(&list, 3);
+	sign(&list, 0);
+	sign(&list, 2);
+	ck_assert_int_eq(judged(&list), 0);
+}
+END_TEST
+
+START_TEST(patch_role_of_a_policy)
+{
+	struct art_siglist list = { .count = 0 };
+	struct art_trust *trust;
+
+	policy("{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"a\",\"threshold\":1,\"keys\":[\"%s\"]}],"
+	       "\"downgrade-permit\":[{\"group\":\"d\",\"threshold\":1,\"keys\":[\"%s\"]}]}}",
+	       id[0], id[1]);
+	trust = load();
+	/* A policy that does not name the patch role gives it to nobody. */
+	sign_as(&list, 0, ART_PREAMBLE_PATCH);
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_PATCH, &list), ART_E_SIG_THRESHOLD);
+	art_siglist_free(&list);
+	sign(&list, 1);
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_THRESHOLD);
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_DOWNGRADE, &list), 0);
+	art_siglist_free(&list);
+	art_trust_free(trust);
+}
+END_TEST
+
+START_TEST(revocation)
+{
+	struct art_siglist list = { .count = 0 };
+
+	policy("{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"a\",\"threshold\":1,\"keys\":[\"%s\",\"%s\"]}]},"
+	       "\"revoked-keys\":[\"%s\"]}", id[0], id[1], id[0]);
+	sign(&list, 0);
+	ck_assert_int_eq(judged(&list), ART_E_SIG_UNTRUSTED);
+	ck_assert_int_eq(verdict.state[0], ART_SIG_REVOKED);
+	sign(&list, 0);
+	sign(&list, 1);
+	ck_assert_int_eq(judged(&list), 0);
+	/* The file of a revoked key may be gone already. */
+	drop("k0.pem");
+	sign(&list, 0);
+	ck_assert_int_eq(judged(&list), ART_E_SIG_UNTRUSTED);
+	ck_assert_int_eq(verdict.state[0], ART_SIG_REVOKED);
+	/* Two needed, two signed, one revoked. */
+	policy("{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"a\",\"threshold\":2,\"keys\":[\"%s\",\"%s\"]}]},"
+	       "\"revoked-keys\":[\"%s\"]}", id[1], id[2], id[2]);
+	sign(&list, 1);
+	sign(&list, 2);
+	ck_assert_int_eq(judged(&list), ART_E_SIG_THRESHOLD);
+	/* The artifact itself. */
+	policy("{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"a\",\"threshold\":1,\"keys\":[\"%s\"]}]},"
+	       "\"revoked-artifacts\":[\"%s\"]}", id[1], digest);
+	sign(&list, 1);
+	ck_assert_int_eq(judged(&list), ART_E_ARTIFACT_REVOKED);
+	sign(&list, 2); /* whoever signed it */
+	ck_assert_int_eq(judged(&list), ART_E_ARTIFACT_REVOKED);
+	ck_assert_int_eq(judged(&list), ART_E_SIG_NONE);
+	policy("{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"a\",\"threshold\":1,\"keys\":[\"%s\"]}]},"
+	       "\"revoked-artifacts\":[\"%s\"]}", id[1], id[1]);
+	sign(&list, 1);
+	ck_assert_int_eq(judged(&list), 0);
+}
+END_TEST
+
+START_TEST(test_role)
+{
+	struct art_siglist list = { .count = 0 };
+	struct art_trust *trust;
+
+	policy("{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"a\",\"threshold\":1,\"keys\":[\"%s\"]}],"
+	       "\"test\":[{\"group\":\"t\",\"threshold\":1,\"keys\":[\"%s\"]}]},"
+	       "\"revoked-artifacts\":[]}", id[0], id[1]);
+	trust = load();
+	sign(&list, 1);
+	ck_assert_int_eq(judge(trust, &list), TEST_KEY_ANSWER);
+	ck_assert(verdict.by_test_role);
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_TEST, &list), TEST_KEY_ANSWER);
+	ck_assert_int_eq(judge_role(trust, ART_ROLE_DOWNGRADE, &list), ART_E_SIG_THRESHOLD);
+	sign(&list, 0);
+	ck_assert_int_eq(judge(trust, &list), 0);
+	ck_assert(!verdict.by_test_role);
+	art_siglist_free(&list);
+	sign(&list, 2);
+	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_THRESHOLD);
+	art_siglist_free(&list);
+	art_trust_free(trust);
+	/* Revocation binds test keys too. */
+	policy("{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"a\",\"threshold\":1,\"keys\":[\"%s\"]}],"
+	       "\"test\":[{\"group\":\"t\",\"threshold\":1,\"keys\":[\"%s\"]}]},"
+	       "\"revoked-keys\":[\"%s\"]}", id[0], id[1], id[1]);
+	sign(&list, 1);
+	ck_assert_int_eq(judged(&list), ART_E_SIG_UNTRUSTED);
+}
+END_TEST
+
+#define GROUP "{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s\"]}"
+#define ARTIFACT "\"artifact\":[" GROUP "]"
+
+START_TEST(bad_policies)
+{
+	static const char *const bad[] = {
+		"", " ", "[]", "null", "{}", "{\"format\":1}", "{\"format\":1,\"roles\":{}}",
+		"{\"roles\":{" ARTIFACT "}}",
+		"{\"format\":2,\"roles\":{" ARTIFACT "}}",
+		"{\"format\":\"1\",\"roles\":{" ARTIFACT "}}",
+		"{\"format\":1.0,\"roles\":{" ARTIFACT "}}",
+		"{\"format\":1,\"format\":1,\"roles\":{" ARTIFACT "}}",
+		"{\"format\":1,\"roles\":{" ARTIFACT "," ARTIFACT "}}",
+		"{\"format\":1,\"roles\":{" ARTIFACT "}} x",
+		"{\"format\":1,\"roles\":{" ARTIFACT "},\"comment\":\"\"}",
+		"{\"format\":1,\"roles\":{" ARTIFACT ",\"Patch\":[]}}",
+		"{\"format\":1,\"roles\":{\"patch\":[" GROUP "]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":{}}}",
+		"{\"format\":1,\"roles\":{\"artifact\":null}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[null]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":0,\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":0,\"keys\":[]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":-1,\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1.5,\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":true,\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":2,\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"\",\"threshold\":1,\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"threshold\":1,\"keys\":[\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s\"],\"x\":1}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s\",\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":2,\"keys\":[\"%1$s\",\"%1$s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s0\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$.63s\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$.63sZ\"]}]}}",
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[7]}]}}",
+		/* a key that is not there */
+		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":"
+		"[\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]}]}}",
+		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":\"%1$s\"}",
+		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":[\"x\"]}",
+		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[1]}",
+		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[\"%1$.63s\\u0000\"]}",
+	};
+	char text[2000];
+	size_t i;
+
+	for (i = 0; i < ART_ARRAY_SIZE(bad); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(text, sizeof(text), bad[i], id[0]);
+#pragma GCC diagnostic pop
+		put("policy.json", text);
+		ck_assert_msg(load_code() == ART_E_POLICY_BAD, "policy %zu: %s", i, bad[i]);
+	}
+	snprintf(text, sizeof(text), "{\"format\":1,\"roles\":{" ARTIFACT "}}\n", id[0]);
+	put("policy.json", text);
+	ck_assert_int_eq(load_code(), 0);
+	/* An empty role is never met, whoever signs. */
+	policy("{\"format\":1,\"roles\":{\"artifact\":[]}}");
+	{
+		struct art_siglist list = { .count = 0 };
+
+		sign(&list, 0);
+		sign(&list, 1);
+		ck_assert_int_eq(judged(&list), ART_E_SIG_THRESHOLD);
+	}
+}
+END_TEST
+
+START_TEST(policy_that_cannot_be_read)
+{
+	static char big[ART_MIB + 100];
+	char path[200];
+
+	path_of(path, "policy.json");
+	/* A dangling link is not "no policy". */
+	ck_assert_int_eq(symlink("nowhere", path), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	drop("policy.json");
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	ck_assert_int_eq(rmdir(path), 0);
+	memset(big, ' ', sizeof(big) - 1);
+	put("policy.json", big);
+	ck_assert_int_eq(load_code(), ART_E_POLICY_BAD);
+	drop("policy.json");
+	ck_assert_int_eq(load_code(), 0);
+}
+END_TEST
+
+START_TEST(key_files)
+{
+	struct art_trust *trust;
+	char path[200], *pem = pem_of(pkey[0]);
+
+	/* The same key under two names counts as one. */
+	put("other.pem", pem);
+	trust = load();
+	ck_assert_uint_eq(art_trust_count(trust), KEYS);
+	art_trust_free(trust);
+	put("other.pem", "");
+	ck_assert_int_eq(load_code(), ART_E_KEY_BAD);
+	drop("other.pem");
+	path_of(path, "other.pem");
+	ck_assert_int_eq(symlink("nowhere", path), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	drop("other.pem");
+	/* A single file. */
+	path_of(path, "k1.pem");
+	ck_assert_int_eq(art_trust_load(&trust, path, NULL), 0);
+	ck_assert_uint_eq(art_trust_count(trust), 1);
+	ck_assert_str_eq(art_key_id(art_trust_key(trust, 0)), id[1]);
+	art_trust_free(trust);
+	path_of(path, "absent");
+	ck_assert_int_eq(art_trust_load(&trust, path, NULL), ART_E_IO);
+	free(pem);
+}
+END_TEST
+
+START_TEST(state_names)
+{
+	ck_assert_str_eq(art_sig_state_name(ART_SIG_VALID), "valid");
+	ck_assert_str_eq(art_sig_state_name(ART_SIG_INVALID), "invalid");
+	ck_assert_str_eq(art_sig_state_name(ART_SIG_UNKNOWN_KEY), "unknown-key");
+	ck_assert_str_eq(art_sig_state_name(ART_SIG_WRONG_ALGORITHM), "wrong-algorithm");
+	ck_assert_str_eq(art_sig_state_name(ART_SIG_REVOKED), "revoked");
+	ck_assert_str_eq(art_sig_state_name(ART_SIG_REPEATED), "repeated");
+	ck_assert_str_eq(art_sig_state_name(0), "not-judged");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("trust");
+	TCase *tc = tcase_create("trust");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, any_key_without_policy);
+	tcase_add_test(tc, nothing_trusted);
+	tcase_add_test(tc, line_states);
+	tcase_add_test(tc, thresholds_and_groups);
+	tcase_add_test(tc, patch_role_of_a_policy);
+	tcase_add_test(tc, revocation);
+	tcase_add_test(tc, test_role);
+	tcase_add_test(tc, bad_policies);
+	tcase_add_test(tc, policy_that_cannot_be_read);
+	tcase_add_test(tc, key_files);
+	tcase_add_test(tc, state_names);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
