@@ -499,8 +499,8 @@ static int judge_first(const struct art_json *top, struct art_manifest *m, struc
 	return code;
 }
 
-/* After the object: one LF, then spaces up to a multiple of 4096. */
-static int check_padding(const uint8_t *bytes, size_t len, struct art_err *err)
+/* The object from the first byte, one LF, then spaces up to a multiple of 4096. */
+static int check_frame(const uint8_t *bytes, size_t len, struct art_err *err)
 {
 	size_t end = len;
 
@@ -509,6 +509,8 @@ static int check_padding(const uint8_t *bytes, size_t len, struct art_err *err)
 				len);
 	while (end && bytes[end - 1] == ' ')
 		end--;
+	if (bytes[0] != '{')
+		return art_fail(err, codes.syntax, "the first byte is not '{'");
 	if (end < 2 || bytes[end - 1] != '\n' || bytes[end - 2] != '}')
 		return art_fail(err, codes.syntax,
 				"the object is not followed by one LF and then spaces only");
@@ -524,7 +526,7 @@ int art_manifest_parse(struct art_manifest **out, const uint8_t *bytes, size_t l
 	int code;
 
 	*out = NULL;
-	code = check_padding(bytes, len, err);
+	code = check_frame(bytes, len, err);
 	if (!code)
 		code = art_json_parse(&root, bytes, len, &codes, err);
 	if (code)

@@ -607,7 +607,13 @@ START_TEST(padding)
 	ck_assert_int_eq(judge_bytes(bytes, 4096), ART_E_MANIFEST_SYNTAX);
 	bytes[len] = '\r';
 	ck_assert_int_eq(judge_bytes(bytes, 4096), ART_E_MANIFEST_SYNTAX);
+	memmove(bytes + 1, good, len);
+	bytes[0] = ' ';
+	bytes[len + 1] = '\n';
+	ck_assert_int_eq(judge_bytes(bytes, 4096), ART_E_MANIFEST_SYNTAX);
 	memset(bytes, ' ', 4096);
+	ck_assert_int_eq(judge_bytes(bytes, 4096), ART_E_MANIFEST_SYNTAX);
+	bytes[0] = '{';
 	ck_assert_int_eq(judge_bytes(bytes, 4096), ART_E_MANIFEST_SYNTAX);
 	bytes[0] = '\n';
 	ck_assert_int_eq(judge_bytes(bytes, 4096), ART_E_MANIFEST_SYNTAX);
@@ -621,7 +627,7 @@ END_TEST
 START_TEST(syntax)
 {
 	static const char *const texts[] = {
-		"[]", "{\"a\":1,\"a\":1}", "\xef\xbb\xbf{}", "{\"type\":\"a\\u0000\"}", "{}{}",
+		"[]", "{\"a\":1,\"a\":1}", "\xef\xbb\xbf{}", " {}", "\n{}", "{\"type\":\"a\\u0000\"}", "{}{}",
 	};
 	size_t i;
 
