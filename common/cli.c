@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The manner that all programs share. See cli.h. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <zstd.h>
+
+#include "common/cli.h"
+#include "common/progress.h"
+#include "common/text.h"
+#include "libartifact/util.h"
+
+static struct {
+	const char *name;
+	enum cli_level level;
+	bool json;
+} cli = { "twinroot", CLI_WARN, false };
+
+void cli_init(const char *name)
+{
+	int fd;
+
+	/* A file opened as descriptor 2 would receive the messages. */
+	do {
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	cli.name = name;
+}
+
+const char *cli_program(void)
+{
+	return cli.name;
+}
+
+enum cli_level cli_level(void)
+{
+	return cli.level;
+}
+
+void cli_set_level(enum cli_level level)
+{
+	cli.level = level;
+}
+
+bool cli_json(void)
+{
+	return cli.json;
+}
+
+void cli_set_json(bool json)
+{
+	cli.json = json;
+}
+
+static void print_line(const char *prefix, const char *fmt, va_list ap)
+{
+	char text[1024], safe[2048];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text_escape(safe, sizeof(safe), text, strlen(text));
+	progress_clear();
+	/* One call, so that the lines of parent and children do not mix. */
+	fprintf(stderr, "%s: %s\n", prefix, safe);
+}
+
+void cli_message(enum cli_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > cli.level)
+		return;
+	va_start(ap, fmt);
+	print_line(cli.name, fmt, ap);
+	va_end(ap);
+}
+
+void cli_hint(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cli.level < CLI_WARN)
+		return;
+	va_start(ap, fmt);
+	print_line("try", fmt, ap);
+	va_end(ap);
+}
+
+static void print_json_error(const char *name, int status, const char *text)
+{
+	json_t *root = json_pack("{s:{s:s,s:i,s:s}}", "error", "name", name, "exit", status, "text",
+				 text);
+
+	if (!root) {
+		/* Text that is not UTF-8. */
+		char safe[2048];
+
+		text_escape(safe, sizeof(safe), text, strlen(text));
+		root = json_pack("{s:{s:s,s:i,s:s}}", "error", "name", name, "exit", status, "text",
+				 safe);
+	}
+	if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
+		putchar('\n');
+	json_decref(root);
+}
+
+int cli_fail(const struct art_err *err)
+{
+	const char *name = art_code_name(err->code);
+	int status = art_code_exit(err->code);
+
+	/* A caller that failed without saying why still failed. */
+	if (status == 0) {
+		name = art_code_name(ART_E_FAILED);
+		status = art_code_exit(ART_E_FAILED);
+	}
+	if (cli.level >= CLI_INFO)
+		cli_message(CLI_ERROR, "%s [%s]", err->text, name);
+	else
+		cli_message(CLI_ERROR, "%s", err->text);
+	if (cli.json)
+		print_json_error(name, status, err->text);
+	return status;
+}
+
+int cli_usage_error(const char *fmt, ...)
+{
+	struct art_err err = { 0 };
+	va_list ap;
+	int status;
+
+	err.code = ART_E_USAGE;
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	status = cli_fail(&err);
+	cli_hint("%s --help", cli.name);
+	return status;
+}
+
+int cli_exit(int status)
+{
+	if (fflush(stdout) != 0 || ferror(stdout) || close(STDOUT_FILENO) != 0) {
+		/* A reader that has seen enough (head) is no fault of ours to explain. */
+		if (errno != EPIPE)
+			cli_error("cannot write standard output: %s", strerror(errno));
+		if (status == 0)
+			status = art_code_exit(ART_E_IO);
+	}
+	return status;
+}
+
+int cli_option(int c)
+{
+	switch (c) {
+	case CLI_OPT_QUIET:
+		cli.level = CLI_ERROR;
+		return 0;
+	case CLI_OPT_VERBOSE:
+		if (cli.level < CLI_INFO)
+			cli.level = CLI_INFO;
+		else
+			cli.level = CLI_DEBUG;
+		return 0;
+	case CLI_OPT_JSON:
+		cli.json = true;
+		return 0;
+	case CLI_OPT_PROGRESS:
+		if (progress_set_mode(optarg) == 0)
+			return 0;
+		return cli_usage_error("'%s' is not a progress mode (auto, none, json)", optarg);
+	default:
+		cli_hint("%s --help", cli.name);
+		return art_code_exit(ART_E_USAGE);
+	}
+}
+
+void cli_help(const char *const *lines)
+{
+	for (; *lines; lines++)
+		puts(*lines);
+}
+
+void cli_version(const struct cli_library *more)
+{
+	printf("%s %s\n", cli.name, PACKAGE_VERSION);
+	printf("libraries: libcrypto %s, libzstd %s, jansson %s", OpenSSL_version(OPENSSL_VERSION_STRING),
+	       ZSTD_versionString(), jansson_version_str());
+	for (; more && more->name; more++)
+		printf(", %s %s", more->name, more->version);
+	printf("\nhardening: %s\n", HARDENING_SUMMARY[0] ? HARDENING_SUMMARY : "none");
+#ifdef WITH_TEST_KEYS
+	printf("test keys: accepted (not for products)\n");
+#else
+	printf("test keys: refused\n");
+#endif
+}

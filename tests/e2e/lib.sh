@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# What end-to-end tests share. A test is POSIX sh and begins
+#
+#	#!/bin/sh
+#	# SPDX-License-Identifier: Apache-2.0
+#	set -eu
+#	. "${srcdir:-.}/tests/e2e/lib.sh"
+#
+# and has in tests/e2e/local.mk
+#
+#	TESTS += %D%/NAME.sh
+#	EXTRA_DIST += %D%/NAME.sh
+#
+# `make check` runs it from the top of the build directory with srcdir set; by hand: cd build && srcdir=.. sh ../tests/e2e/NAME.sh.
+# A test that reaches its end has passed; 77 is skipped; anything else failed. V=1 in the environment shows every command.
+#
+# Set here:
+#	$tmp         a private directory, removed at the end whatever happens (KEEP=1 keeps it and prints its name);
+#	             TMPDIR lies in it too, so that a program's temporary files are seen by `assert_no_litter`
+#	$top_build   the build directory, absolute: "$top_build/artifact-inspect" is the program under test
+#	$top_src     the source directory, absolute, read-only
+# Functions:
+#	requires TOOL...              skip (77) with a reason when a tool is not there
+#	skip REASON...                skip (77)
+#	fail TEXT...                  fail, saying where
+#	step TEXT...                  say what comes next (in the log)
+#	cleanup COMMAND...            run COMMAND (a string) at the end, last registered first
+#	background COMMAND...         start in the background; its pid in $pid; ended at the end
+#	free_port                     print a TCP port that nobody listens on
+#	wait_port PORT                until somebody listens there (10 s at most)
+#	expect_exit N CMD...          run CMD; its stdout in $tmp/out, its stderr in $tmp/err; fail unless its status is N
+#	expect_out TEXT, expect_err TEXT     the last expect_exit's output holds TEXT (a fixed string)
+#	refuse_out TEXT, refuse_err TEXT     ... does not
+#	expect_error N NAME CMD...    expect_exit N "CMD -v", and the error's stable name is NAME
+#	json EXPRESSION               print a Python expression over the last stdout, parsed as `d`
+#	assert_no_litter              no file is left in TMPDIR
+#	make_key NAME                 Ed25519: $tmp/NAME.pem, and $tmp/NAME.keys/NAME.pub.pem as a trust directory
+#	make_artifact OUT [KEY [BYTES]]   a small artifact without a filesystem (raw image of BYTES, default 3 MiB); KEY as of
+#	                              make_key; needs mkartifact (skips where it is not built)
+#	flip FILE OFFSET [BIT]        flip one bit in place
+
+LC_ALL=C
+export LC_ALL
+unset CDPATH SOURCE_DATE_EPOCH NO_COLOR http_proxy https_proxy all_proxy
+top_build=$(pwd)
+top_src=$(cd "${srcdir:-.}" && pwd)
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/twinroot-test.XXXXXX")
+mkdir "$tmp/tmp"
+TMPDIR=$tmp/tmp
+export TMPDIR
+cleanups=
+
+lib_end() {
+	status=$?
+	trap - EXIT INT TERM HUP
+	set +e
+	eval "$cleanups"
+	if [ "${KEEP:-}" = 1 ]; then
+		echo "kept: $tmp"
+	else
+		chmod -R u+rwX "$tmp" 2>/dev/null
+		rm -rf "$tmp"
+	fi
+	exit "$status"
+}
+trap lib_end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+[ "${V:-}" != 1 ] || set -x
+
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+fail() {
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+step() {
+	echo "== $*"
+}
+
+requires() {
+	for lib_tool; do
+		case $lib_tool in
+		mkartifact | artifact-*)
+			[ -x "$top_build/$lib_tool" ] || skip "$lib_tool is not built"
+			;;
+		*)
+			command -v "$lib_tool" >/dev/null 2>&1 || skip "$lib_tool is not installed"
+			;;
+		esac
+	done
+}
+
+cleanup() {
+	cleanups="$1
+$cleanups"
+}
+
+background() {
+	"$@" &
+	pid=$!
+	cleanup "kill $pid 2>/dev/null; wait $pid 2>/dev/null"
+}
+
+free_port() {
+	requires python3
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+wait_port() {
+	python3 - "$1" <<'END' || fail "nobody listens on port $1"
+import socket, sys, time
+for _ in range(200):
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1).close()
+        sys.exit(0)
+    except OSError:
+        time.sleep(0.05)
+sys.exit(1)
+END
+}
+
+lib_show() {
+	echo "--- stdout" >&2
+	head -c 4000 "$tmp/out" >&2
+	echo "--- stderr" >&2
+	head -c 4000 "$tmp/err" >&2
+}
+
+expect_exit() {
+	lib_want=$1
+	shift
+	lib_got=0
+	"$@" >"$tmp/out" 2>"$tmp/err" || lib_got=$?
+	if [ "$lib_got" != "$lib_want" ]; then
+		lib_show
+		fail "exit status $lib_got, not $lib_want: $*"
+	fi
+}
+
+expect_out() {
+	grep -qF -e "$1" "$tmp/out" || { lib_show; fail "stdout lacks '$1'"; }
+}
+
+expect_err() {
+	grep -qF -e "$1" "$tmp/err" || { lib_show; fail "stderr lacks '$1'"; }
+}
+
+refuse_out() {
+	! grep -qF -e "$1" "$tmp/out" || { lib_show; fail "stdout has '$1'"; }
+}
+
+refuse_err() {
+	! grep -qF -e "$1" "$tmp/err" || { lib_show; fail "stderr has '$1'"; }
+}
+
+expect_error() {
+	lib_status=$1
+	lib_name=$2
+	shift 2
+	expect_exit "$lib_status" "$@" -v
+	expect_err "[$lib_name]"
+}
+
+json() {
+	python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+v = eval(sys.argv[2])
+print(v if isinstance(v, str) else json.dumps(v))' "$tmp/out" "$1"
+}
+
+assert_no_litter() {
+	[ -z "$(ls -A "$TMPDIR")" ] || fail "left in TMPDIR: $(ls -A "$TMPDIR")"
+}
+
+make_key() {
+	requires openssl
+	openssl genpkey -algorithm ed25519 -out "$tmp/$1.pem" 2>/dev/null
+	mkdir "$tmp/$1.keys"
+	openssl pkey -in "$tmp/$1.pem" -pubout -out "$tmp/$1.keys/$1.pub.pem"
+}
+
+make_artifact() {
+	requires mkartifact python3
+	# Text that compresses, noise that does not, and a hole: zstd, raw, zero and copy rows.
+	python3 - "$1.img" "${3:-3145728}" <<'END'
+import random, sys
+path, size = sys.argv[1], int(sys.argv[2])
+r = random.Random(7)
+words = [bytes(r.choices(b"abcdefghijklmnop \n", k=r.randrange(3, 12))) for _ in range(500)]
+noise = r.randbytes(256 * 1024)
+text = b"".join(r.choices(words, k=size // 12))
+body = (text[: size // 4] + noise + bytes(size // 4) + noise + text)[:size]
+open(path, "wb").write(body + bytes(size - len(body)))
+END
+	if [ -n "${2:-}" ]; then
+		set -- "$1" --key "$tmp/$2.pem"
+	else
+		set -- "$1" --unsigned
+	fi
+	lib_out=$1
+	shift
+	SOURCE_DATE_EPOCH=1700000000 "$top_build/mkartifact" create -q -o "$lib_out" --name test --version 1.0 \
+		--compatible test-board --rootfs "$lib_out.img" "$@"
+}
+
+flip() {
+	python3 - "$@" <<'END'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(int(sys.argv[2]))
+    b = f.read(1)[0] ^ (1 << int(sys.argv[3] if len(sys.argv) > 3 else 0))
+    f.seek(int(sys.argv[2]))
+    f.write(bytes([b]))
+END
+}
