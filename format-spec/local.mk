@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-EXTRA_DIST += %D%/format.md %D%/errors.tsv
+EXTRA_DIST += %D%/format.md %D%/errors.tsv %D%/manifest.schema.json

@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 # End-to-end tests: POSIX sh, run from the build directory (see lib.sh).
+TESTS += %D%/schema.sh
+EXTRA_DIST += %D%/schema.sh %D%/schema.py

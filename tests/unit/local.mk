@@ -60,6 +60,16 @@ TESTS += check_trust
 check_trust_SOURCES = %D%/check_trust.c %D%/keys.h
 check_trust_CFLAGS = $(UNIT_CFLAGS)
 check_trust_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += check_err
+TESTS += check_err
+check_err_SOURCES = %D%/check_err.c
+check_err_CFLAGS = $(UNIT_CFLAGS)
+check_err_LDADD = $(UNIT_LIBS)
+# What the parser says of a manifest file; used by e2e/schema.sh and by the fault tests.
+check_PROGRAMS += manifest_probe
+manifest_probe_SOURCES = %D%/manifest_probe.c
+manifest_probe_CFLAGS = $(AM_CFLAGS)
+manifest_probe_LDADD = $(LIBARTIFACT)
 check_PROGRAMS += check_json
 TESTS += check_json
 check_json_SOURCES = %D%/check_json.c
