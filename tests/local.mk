@@ -4,6 +4,4 @@ include %D%/unit/local.mk
 endif
 include %D%/e2e/local.mk
 include %D%/reader/local.mk
-if FUZZERS
 include %D%/fuzz/local.mk
-endif

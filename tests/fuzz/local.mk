@@ -1,1 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
+# libFuzzer targets; tests/fuzz/run.sh builds and runs them (configure --enable-fuzzers with clang).
+EXTRA_DIST += %D%/run.sh %D%/seeds.py %D%/json.dict
+if FUZZERS
+LIBFUZZER_FLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+noinst_PROGRAMS += fuzz_reader
+fuzz_reader_SOURCES = %D%/fuzz_reader.c %D%/fuzz.h
+fuzz_reader_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_reader_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_manifest
+fuzz_manifest_SOURCES = %D%/fuzz_manifest.c %D%/fuzz.h
+fuzz_manifest_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_manifest_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_sig
+fuzz_sig_SOURCES = %D%/fuzz_sig.c %D%/fuzz.h
+fuzz_sig_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_sig_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_policy
+fuzz_policy_SOURCES = %D%/fuzz_policy.c %D%/fuzz.h
+fuzz_policy_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_policy_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_key
+fuzz_key_SOURCES = %D%/fuzz_key.c %D%/fuzz.h
+fuzz_key_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_key_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_index
+fuzz_index_SOURCES = %D%/fuzz_index.c %D%/fuzz.h
+fuzz_index_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_index_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_chunk
+fuzz_chunk_SOURCES = %D%/fuzz_chunk.c %D%/fuzz.h
+fuzz_chunk_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_chunk_LDADD = $(LIBARTIFACT)
+endif

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""seeds.py DIRECTORY: a seed corpus for each fuzz target, made from real artifacts of tests/vectors/kit.py.
+
+DIRECTORY/keys gets the public key that the artifacts are signed with, as $FUZZ_KEYS of fuzz_reader.
+"""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
+import kit  # noqa: E402
+
+
+def write(target, name, data):
+    folder = os.path.join(sys.argv[1], target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
+
+
+def rows_of_all_kinds():
+    first = kit.prose("first", 20000)
+    second = first[100:9000] + kit.prose("second", 3000)
+    rows = [kit.zstd(first, group=True)]
+    rows.append(kit.zstd(second, first))
+    rows.append(kit.zero(4096))
+    rows.append(kit.raw(kit.noise("raw", 700)))
+    rows.append(kit.copy_of(rows, 0))
+    rows.append(kit.raw(b"short", group=True))
+    rows.append(kit.zstd(b"a" * 30000, b"short"))
+    # A whole number of sectors.
+    size = sum(row.length for row in rows)
+    rows.append(kit.raw(kit.noise("tail", -size % 512 or 512)))
+    return rows
+
+
+def chunk_stream(rows, prefix):
+    out = prefix.to_bytes(3, "little")
+    for row in rows:
+        if row.kind in (kit.ZSTD, kit.RAW):
+            out += bytes([row.kind | (0x80 if row.group else 0)]) + row.length.to_bytes(3, "little")
+            out += len(row.stored).to_bytes(2, "little") + row.stored
+    return out
+
+
+def policies(key_id):
+    group = {"group": "release", "threshold": 1, "keys": [key_id]}
+    yield {"format": 1, "roles": {"artifact": [group]}}
+    yield {"format": 1, "roles": {"artifact": [group, dict(group, keys=[key_id, "0" * 64], threshold=2)],
+                                  "patch": [group], "downgrade-permit": [], "test": [group]},
+           "revoked-keys": ["0" * 64], "revoked-artifacts": ["1" * 64]}
+
+
+def main():
+    os.makedirs(os.path.join(sys.argv[1], "private"), exist_ok=True)
+    private = os.path.join(sys.argv[1], "private")
+    signers = [kit.Signer(private, "ed", "ed25519", "-algorithm", "ED25519"),
+               kit.Signer(private, "p256", "ecdsa-p256-sha256", "-algorithm", "EC",
+                          "-pkeyopt", "ec_paramgen_curve:P-256")]
+    for signer in signers:
+        write("keys", signer.name + ".pem", signer.pem)
+        write("key", signer.name, signer.pem)
+    rows = rows_of_all_kinds()
+    many = [kit.raw(b"%08d" % i, group=i % 500 == 0) for i in range(1000)]
+    many += [kit.raw(bytes(-8 * 1000 % 512 or 512))]
+    full = kit.Artifact(
+        [kit.Payload([kit.Segment(rows)], prefix=262144),
+         kit.Payload([kit.Segment(many)], name="boot", kind="boot-image", filesystem="vfat")],
+        signers, docs=[("sbom.spdx.json", b"{}"), ("notes", kit.prose("notes", 700))],
+        hardware=["1..3"], requires={"a": "1.."}, provides={"b": "2~1-3"}, features=[], security=True,
+        description="Z\u00fcrich", advisory={"url": "https://example.com", "ids": ["CVE-1"]},
+        ext={"any": [1, None, {"deep": ["x"]}]}, **{"support-until": "2030-01-01"})
+    small = kit.Artifact([kit.Payload([kit.Segment([kit.zero(512)])])], signers[:1])
+    for name, artifact in (("full", full), ("small", small)):
+        members = dict(artifact.members())
+        write("reader", name, kit.tar(artifact.members()))
+        write("manifest", name, kit.dump(artifact.manifest))
+        write("manifest", name + "-indented", json.dumps(artifact.manifest, indent=2).encode())
+        write("sig", name, members["manifest.sig"])
+        for path, data in members.items():
+            if path.endswith(".index"):
+                write("index", name + path.replace("/", "-"), data)
+    write("sig", "empty", b"\n" * 4096)
+    write("chunk", "full", chunk_stream(rows, 262144))
+    write("chunk", "narrow", chunk_stream(rows, 1000))
+    for number, policy in enumerate(policies(signers[0].id)):
+        write("policy", str(number), json.dumps(policy).encode())
+
+
+main()
