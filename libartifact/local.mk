@@ -17,6 +17,7 @@ libartifact_a_SOURCES += %D%/tar.c %D%/tar.h
 libartifact_a_SOURCES += %D%/index.c %D%/index.h
 libartifact_a_SOURCES += %D%/chunk.c %D%/chunk.h
 libartifact_a_SOURCES += %D%/reader.c %D%/reader.h
+libartifact_a_SOURCES += %D%/resign.c %D%/writer.h %D%/region.h
 libartifact_a_SOURCES += %D%/blob.c %D%/blob.h
 libartifact_a_SOURCES += %D%/json.c %D%/json.h
 libartifact_a_SOURCES += %D%/version.c %D%/version.h

@@ -19,6 +19,7 @@
 #	$tmp         a private directory, removed at the end whatever happens (KEEP=1 keeps it and prints its name);
 #	             TMPDIR lies in it too, so that a program's temporary files are seen by `assert_no_litter`
 #	$top_build   the build directory, absolute: "$top_build/artifact-inspect" is the program under test
+#	$mkartifact  that program (it lies a folder deeper, because the build tree has a folder of its name)
 #	$top_src     the source directory, absolute, read-only
 # Functions:
 #	requires TOOL...              skip (77) with a reason when a tool is not there
@@ -44,6 +45,7 @@ LC_ALL=C
 export LC_ALL
 unset CDPATH SOURCE_DATE_EPOCH NO_COLOR http_proxy https_proxy all_proxy
 top_build=$(pwd)
+mkartifact=$top_build/mkartifact/mkartifact
 top_src=$(cd "${srcdir:-.}" && pwd)
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/twinroot-test.XXXXXX")
 mkdir "$tmp/tmp"
@@ -86,7 +88,10 @@ step() {
 requires() {
 	for lib_tool; do
 		case $lib_tool in
-		mkartifact | artifact-*)
+		mkartifact)
+			[ -x "$mkartifact" ] || skip "$lib_tool is not built"
+			;;
+		artifact-*)
 			[ -x "$top_build/$lib_tool" ] || skip "$lib_tool is not built"
 			;;
 		*)
@@ -205,7 +210,7 @@ END
 	fi
 	lib_out=$1
 	shift
-	SOURCE_DATE_EPOCH=1700000000 "$top_build/mkartifact" create -q -o "$lib_out" --name test --version 1.0 \
+	SOURCE_DATE_EPOCH=1700000000 "$mkartifact" create -q -o "$lib_out" --name test --version 1.0 \
 		--compatible test-board --rootfs "$lib_out.img" "$@"
 }
 

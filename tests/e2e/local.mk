@@ -2,3 +2,5 @@
 # End-to-end tests: POSIX sh, run from the build directory (see lib.sh).
 TESTS += %D%/schema.sh
 EXTRA_DIST += %D%/schema.sh %D%/schema.py
+TESTS += %D%/sign.sh
+EXTRA_DIST += %D%/sign.sh
