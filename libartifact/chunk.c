@@ -125,7 +125,8 @@ static int check_frame(const uint8_t *stored, uint32_t stored_len, uint32_t plai
 
 	if (n != 0 || head.frameType != ZSTD_frame)
 		return decode_fail(err, "not a zstd frame");
-	if (head.checksumFlag || head.dictID != 0)
+	/* The flag itself: libzstd reports a dictionary id of zero as none. */
+	if (head.checksumFlag || head.dictID != 0 || (stored[4] & 3) != 0)
 		return decode_fail(err, "its frame has a checksum or a dictionary");
 	if (head.windowSize > 8 * ART_MIB)
 		return decode_fail(err, "its window is too large");

@@ -85,6 +85,7 @@ int art_tar_parse(const uint8_t block[ART_TAR_BLOCK], const char *name, uint64_t
 {
 	uint8_t due[ART_TAR_BLOCK];
 	char found[NAME_LEN + 1];
+	bool plain;
 
 	if (art_is_zero(block, ART_TAR_BLOCK))
 		return art_fail(err, ART_E_TAR_END, "the archive ends where '%s' is due", name);
@@ -93,11 +94,10 @@ int art_tar_parse(const uint8_t block[ART_TAR_BLOCK], const char *name, uint64_t
 				"the header where '%s' is due has a wrong checksum", name);
 	memcpy(found, block, NAME_LEN);
 	found[NAME_LEN] = '\0';
-	if (parse_size(block, size) < 0)
-		return art_fail(err, ART_E_TAR_HEADER,
-				"the header where '%s' is due has a size field that is not plain octal",
-				name);
-	art_tar_format(due, found, *size);
+	plain = parse_size(block, size) == 0;
+	art_tar_format(due, found, plain ? *size : 0);
+	if (!plain) /* judged last, so that here it is the only difference */
+		memcpy(due + SIZE_AT, block + SIZE_AT, SIZE_DIGITS + 1);
 	if (memcmp(due + NAME_LEN, block + NAME_LEN, SUM_AT - NAME_LEN) != 0 ||
 	    memcmp(due + SUM_AT + SUM_LEN, block + SUM_AT + SUM_LEN,
 		   ART_TAR_BLOCK - SUM_AT - SUM_LEN) != 0)
@@ -107,6 +107,9 @@ int art_tar_parse(const uint8_t block[ART_TAR_BLOCK], const char *name, uint64_t
 	if (memcmp(due, block, NAME_LEN) != 0 || strcmp(found, name) != 0)
 		return art_fail(err, ART_E_TAR_NAME, "a member of another name where '%s' is due",
 				name);
+	if (!plain)
+		return art_fail(err, ART_E_TAR_SIZE,
+				"the header of '%s' has a size field that is not plain octal", name);
 	return 0;
 }
 
