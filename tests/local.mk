@@ -4,4 +4,5 @@ include %D%/unit/local.mk
 endif
 include %D%/e2e/local.mk
 include %D%/reader/local.mk
+include %D%/vectors/local.mk
 include %D%/fuzz/local.mk

@@ -4,3 +4,5 @@ TESTS += %D%/schema.sh
 EXTRA_DIST += %D%/schema.sh %D%/schema.py
 TESTS += %D%/sign.sh
 EXTRA_DIST += %D%/sign.sh
+TESTS += %D%/vectors.sh
+EXTRA_DIST += %D%/vectors.sh

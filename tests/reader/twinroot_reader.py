@@ -220,16 +220,18 @@ def is_ext(value):
 	return len(compact.encode()) <= 16 * KIB
 
 
+def is_kind(value):
+	need(not isinstance(value, str) or value in ("rootfs-image", "boot-image"),
+	     "kind-unknown", "payload kind '%s'" % value)
+	return isinstance(value, str)
+
+
 def version_rule(value):
 	return isinstance(value, str) and is_version(value)
 
 
 def range_rule(value):
 	return isinstance(value, str) and parse_range(value) is not None
-
-
-def anything(value):
-	return True
 
 
 DIGEST = matches(r"[0-9a-f]{64}")
@@ -258,7 +260,7 @@ TOP = {  # key: (required, rule)
 }
 PAYLOAD = {
 	"name": (True, matches(r"[a-z][a-z0-9-]{0,31}")),
-	"kind": (True, lambda v: isinstance(v, str)),
+	"kind": (True, is_kind),
 	"filesystem": (True, lambda v: v in ("ext4", "squashfs", "erofs", "vfat", "raw")),
 	"size": (True, lambda v: integer(1, 1 << 46)(v) and v % 512 == 0),
 	"sha256": (True, DIGEST),
@@ -287,11 +289,11 @@ ADVISORY = {
 def judge_object(obj, rules, where):
 	for key in obj:
 		need(key in rules, "manifest-key", "unknown key '%s' in %s" % (key, where))
-	for key, (required, rule) in rules.items():
-		if key not in obj:
-			need(not required, "manifest-missing", "no '%s' in %s" % (key, where))
-		else:
-			need(rule(obj[key]), "manifest-value", "bad '%s' in %s" % (key, where))
+	for key, (required, _) in rules.items():
+		need(key in obj or not required, "manifest-missing", "no '%s' in %s" % (key, where))
+	for key, (_, rule) in rules.items():
+		need(key not in obj or rule(obj[key]), "manifest-value",
+		     "bad '%s' in %s" % (key, where))
 
 
 def judge_segments(payload):
@@ -325,8 +327,6 @@ def parse_manifest(data):
 	names = []
 	for payload in manifest["payloads"]:
 		judge_object(payload, PAYLOAD, "payload")
-		need(payload["kind"] in ("rootfs-image", "boot-image"), "kind-unknown",
-		     "payload kind '%s'" % payload["kind"])
 		judge_segments(payload)
 		names.append(payload["name"])
 	need(len(names) == len(set(names)), "manifest-value", "two payloads of one name")

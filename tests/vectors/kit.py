@@ -116,7 +116,7 @@ def compress(plain, prefix=b""):
 		for path, data in zip(paths, (guard + prefix, plain)):
 			with open(path, "wb") as file:
 				file.write(data)
-		args = ["zstd", "-q", "-19", "--no-check", "-c"]
+		args = ["zstd", "-qq", "-12", "--no-check", "-c"]
 		if prefix:
 			args.append("--patch-from=" + paths[0])
 		return subprocess.run(args + [paths[1]], stdout=subprocess.PIPE, check=True).stdout
