@@ -6,3 +6,4 @@ include %D%/e2e/local.mk
 include %D%/reader/local.mk
 include %D%/vectors/local.mk
 include %D%/fuzz/local.mk
+include %D%/fault/local.mk

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the fault shims share: a counter in a file that all processes of a run map, so that it also counts in a
+ * process that may not open files any more. $FAULT_FILE names it; $FAULT_AT is the call that fails (0: none, only
+ * count), $FAULT_MODE is "once" or "from" (that call and all after it).
+ */
+#ifndef FAULT_H
+#define FAULT_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct fault {
+	uint64_t calls;
+	uint64_t hits;
+};
+
+static struct fault *fault;
+static uint64_t fault_at;
+static bool fault_from;
+
+/* Only raw system calls: the shims stand in front of the library's. */
+__attribute__((constructor)) static void fault_setup(void)
+{
+	const char *path = getenv("FAULT_FILE");
+	const char *at = getenv("FAULT_AT");
+	const char *mode = getenv("FAULT_MODE");
+	void *map;
+	long fd;
+
+	if (!path || !at)
+		return;
+	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	map = mmap(NULL, sizeof(*fault), PROT_READ | PROT_WRITE, MAP_SHARED, (int)fd, 0);
+	syscall(SYS_close, (int)fd);
+	if (map == MAP_FAILED)
+		return;
+	fault_at = strtoull(at, NULL, 10);
+	fault_from = mode && !strcmp(mode, "from");
+	fault = map;
+}
+
+/* Count a call; true when it is to fail. */
+static bool fault_due(void)
+{
+	uint64_t n;
+
+	if (!fault)
+		return false;
+	n = __atomic_add_fetch(&fault->calls, 1, __ATOMIC_RELAXED);
+	if (fault_at == 0 || n < fault_at || (n > fault_at && !fault_from))
+		return false;
+	__atomic_add_fetch(&fault->hits, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+#endif
