@@ -72,6 +72,8 @@ static void print_line(const char *prefix, const char *fmt, va_list ap)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text_escape(safe, sizeof(safe), text, strlen(text));
 	progress_clear();
+	/* In the order in which things happened, also where both go to one file. */
+	fflush(stdout);
 	/* One call, so that the lines of parent and children do not mix. */
 	fprintf(stderr, "%s: %s\n", prefix, safe);
 }
@@ -98,25 +100,35 @@ void cli_hint(const char *fmt, ...)
 	va_end(ap);
 }
 
-static void print_json_error(const char *name, int status, const char *text)
+int cli_print_json(const struct json_t *root, struct art_err *err)
 {
-	json_t *root = json_pack("{s:{s:s,s:i,s:s}}", "error", "name", name, "exit", status, "text",
-				 text);
+	char *text = json_dumps(root, JSON_INDENT(2));
 
-	if (!root) {
+	if (!text)
+		return art_fail_memory(err);
+	progress_clear();
+	puts(text);
+	free(text);
+	return 0;
+}
+
+static void print_json_error(const char *name, int status, const char *text, json_t *report)
+{
+	json_t *root = report ? json_incref(report) : json_object();
+	char safe[2048];
+	json_t *error = json_pack("{s:s,s:i,s:s}", "name", name, "exit", status, "text", text);
+
+	if (!error) {
 		/* Text that is not UTF-8. */
-		char safe[2048];
-
 		text_escape(safe, sizeof(safe), text, strlen(text));
-		root = json_pack("{s:{s:s,s:i,s:s}}", "error", "name", name, "exit", status, "text",
-				 safe);
+		error = json_pack("{s:s,s:i,s:s}", "name", name, "exit", status, "text", safe);
 	}
-	if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
-		putchar('\n');
+	if (root && json_object_set_new(root, "error", error) == 0)
+		cli_print_json(root, NULL);
 	json_decref(root);
 }
 
-int cli_fail(const struct art_err *err)
+int cli_fail_report(const struct art_err *err, struct json_t *report)
 {
 	const char *name = art_code_name(err->code);
 	int status = art_code_exit(err->code);
@@ -131,8 +143,13 @@ int cli_fail(const struct art_err *err)
 	else
 		cli_message(CLI_ERROR, "%s", err->text);
 	if (cli.json)
-		print_json_error(name, status, err->text);
+		print_json_error(name, status, err->text, report);
 	return status;
+}
+
+int cli_fail(const struct art_err *err)
+{
+	return cli_fail_report(err, NULL);
 }
 
 int cli_usage_error(const char *fmt, ...)

@@ -49,6 +49,14 @@ void cli_hint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 int cli_fail(const struct art_err *err);
 
+/* JSON (jansson) to stdout, indented; 0 or an error for want of memory. Write errors show in cli_exit. */
+struct json_t;
+int cli_print_json(const struct json_t *root, struct art_err *err);
+
+/* As cli_fail, with "error" put into REPORT (an object, may be NULL; stays the caller's), so that what was found
+ * before the fault is reported too, in one JSON document. */
+int cli_fail_report(const struct art_err *err, struct json_t *report);
+
 /* "program: text", "try: program --help"; returns the exit status 2. */
 int cli_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -1,1 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+# artifact-inspect: look into an artifact and judge it.
+bin_PROGRAMS += artifact-inspect
+artifact_inspect_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+artifact_inspect_LDADD = libcommon.a $(LIBARTFS)
+artifact_inspect_SOURCES =
+artifact_inspect_SOURCES += %D%/main.c %D%/inspect.h
+artifact_inspect_SOURCES += %D%/open.c
+artifact_inspect_SOURCES += %D%/show.c
+artifact_inspect_SOURCES += %D%/verify.c
+artifact_inspect_SOURCES += %D%/deep.c %D%/deep.h
+artifact_inspect_SOURCES += %D%/cache.c
+artifact_inspect_SOURCES += %D%/ls.c
+artifact_inspect_SOURCES += %D%/extract.c
+artifact_inspect_SOURCES += %D%/packages.c
+artifact_inspect_SOURCES += %D%/diff.c %D%/diff.h
+artifact_inspect_SOURCES += %D%/diff_files.c
+artifact_inspect_SOURCES += %D%/diff_download.c
+EXTRA_DIST += %D%/show.schema.json
+dist_man_MANS += %D%/artifact-inspect.1

@@ -37,8 +37,8 @@
 #	json EXPRESSION               print a Python expression over the last stdout, parsed as `d`
 #	assert_no_litter              no file is left in TMPDIR
 #	make_key NAME                 Ed25519: $tmp/NAME.pem, and $tmp/NAME.keys/NAME.pub.pem as a trust directory
-#	make_artifact OUT [KEY [BYTES]]   a small artifact without a filesystem (raw image of BYTES, default 3 MiB); KEY as of
-#	                              make_key; needs mkartifact (skips where it is not built)
+#	make_artifact OUT KEY OPTION...   a small artifact, signed by KEY of make_key ("": unsigned), with zero, copy, raw and
+#	                              zstd rows; made by tests/e2e/artifact.py (its options), so without mkartifact
 #	flip FILE OFFSET [BIT]        flip one bit in place
 
 LC_ALL=C
@@ -191,27 +191,12 @@ make_key() {
 }
 
 make_artifact() {
-	requires mkartifact python3
-	# Text that compresses, noise that does not, and a hole: zstd, raw, zero and copy rows.
-	python3 - "$1.img" "${3:-3145728}" <<'END'
-import random, sys
-path, size = sys.argv[1], int(sys.argv[2])
-r = random.Random(7)
-words = [bytes(r.choices(b"abcdefghijklmnop \n", k=r.randrange(3, 12))) for _ in range(500)]
-noise = r.randbytes(256 * 1024)
-text = b"".join(r.choices(words, k=size // 12))
-body = (text[: size // 4] + noise + bytes(size // 4) + noise + text)[:size]
-open(path, "wb").write(body + bytes(size - len(body)))
-END
-	if [ -n "${2:-}" ]; then
-		set -- "$1" --key "$tmp/$2.pem"
-	else
-		set -- "$1" --unsigned
-	fi
+	requires python3 openssl zstd
 	lib_out=$1
-	shift
-	SOURCE_DATE_EPOCH=1700000000 "$mkartifact" create -q -o "$lib_out" --name test --version 1.0 \
-		--compatible test-board --rootfs "$lib_out.img" "$@"
+	lib_key=$2
+	shift 2
+	[ -z "$lib_key" ] || set -- --key "$tmp/$lib_key.pem" "$@"
+	python3 "$top_src/tests/e2e/artifact.py" "$lib_out" "$@" 2>"$tmp/err" || { cat "$tmp/err"; fail "artifact.py"; }
 }
 
 flip() {

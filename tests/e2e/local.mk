@@ -6,3 +6,9 @@ TESTS += %D%/sign.sh
 EXTRA_DIST += %D%/sign.sh
 TESTS += %D%/vectors.sh
 EXTRA_DIST += %D%/vectors.sh
+EXTRA_DIST += %D%/lib.sh
+EXTRA_DIST += %D%/artifact.py
+if TOOLS
+TESTS += %D%/inspect.sh %D%/verify.sh
+EXTRA_DIST += %D%/inspect.sh %D%/verify.sh
+endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of artifact-inspect diff. Each fills a JSON value, from which the text for people is printed too. */
+#ifndef INSPECT_DIFF_H
+#define INSPECT_DIFF_H
+
+#include <jansson.h>
+
+#include "inspect/inspect.h"
+#include "libartifact/fs/fs.h"
+
+/* {"field": {"old", "new"}}: every top-level field of the manifest that differs, payloads left out. */
+int diff_manifest(struct inspect_file *old, struct inspect_file *now, json_t **out,
+		  struct art_err *err);
+
+/* {"added": [{name, version}], "removed": [...], "changed": [{name, old, new}]} */
+int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err);
+
+/* {"added": [path], "removed": [path], "changed": [{path, what: [...]}]} */
+int diff_files(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err);
+
+/* What a device that has OLD would download for NEW by its chunk index alone. */
+int diff_download(struct inspect_file *old, struct inspect_file *now, json_t **out,
+		  struct art_err *err);
+
+#endif

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The files and packages that two root filesystems differ in. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "inspect/diff.h"
+#include "libartifact/digest.h"
+#include "libartifact/fs/scan.h"
+
+struct node {
+	char *path;
+	char *target;
+	mode_t mode;
+	uint32_t uid, gid, major, minor;
+	uint64_t size;
+};
+
+struct tree {
+	struct node *list;
+	size_t count, room;
+};
+
+static void tree_free(struct tree *t)
+{
+	while (t->count > 0) {
+		t->count--;
+		free(t->list[t->count].path);
+		free(t->list[t->count].target);
+	}
+	free(t->list);
+}
+
+static int add_node(void *ctx, const struct art_fs_entry *e, struct art_err *err)
+{
+	struct tree *t = ctx;
+	struct node *n;
+
+	if (t->count == t->room) {
+		size_t room = t->room ? t->room * 2 : 1024;
+		struct node *list = reallocarray(t->list, room, sizeof(*list));
+
+		if (!list)
+			return art_fail_memory(err);
+		t->list = list;
+		t->room = room;
+	}
+	n = &t->list[t->count];
+	*n = (struct node){ .mode = e->mode, .uid = e->uid, .gid = e->gid, .major = e->rdev_major,
+			    .minor = e->rdev_minor, .size = e->size };
+	n->path = strdup(e->path);
+	n->target = e->target ? strdup(e->target) : NULL;
+	if (!n->path || (e->target && !n->target)) {
+		free(n->path);
+		free(n->target);
+		return art_fail_memory(err);
+	}
+	t->count++;
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct node *)a)->path, ((const struct node *)b)->path);
+}
+
+static int read_tree(struct art_fs *fs, struct tree *t, struct art_err *err)
+{
+	int code = art_fs_walk(fs, "/", -1, add_node, t, err);
+
+	if (code == 0 && t->count)
+		qsort(t->list, t->count, sizeof(*t->list), by_path);
+	return code;
+}
+
+static int add_bytes(void *ctx, const void *bytes, size_t len, struct art_err *err)
+{
+	return art_digest_update(ctx, bytes, len, err);
+}
+
+static int hash_file(struct art_fs *fs, const char *path, struct art_digest *sha256,
+		     uint8_t digest[ART_SHA256_LEN], struct art_err *err)
+{
+	int code = art_fs_read(fs, path, add_bytes, sha256, err);
+
+	return code < 0 ? code : art_digest_final(sha256, digest, err);
+}
+
+/* True in *SAME when both hold the same bytes. */
+static int compare_content(struct art_fs *old, struct art_fs *now, const char *path, bool *same,
+			   struct art_digest *sha256, struct art_err *err)
+{
+	uint8_t digest[2][ART_SHA256_LEN];
+	int code = hash_file(old, path, sha256, digest[0], err);
+
+	if (code == 0)
+		code = hash_file(now, path, sha256, digest[1], err);
+	*same = code == 0 && memcmp(digest[0], digest[1], ART_SHA256_LEN) == 0;
+	return code;
+}
+
+/* A name that is no UTF-8 cannot be a JSON string; it is escaped then. */
+static json_t *json_text(const char *text)
+{
+	char safe[8192];
+	json_t *s = json_string(text);
+
+	if (s)
+		return s;
+	text_escape(safe, sizeof(safe), text, strlen(text));
+	return json_string(safe);
+}
+
+struct lists {
+	json_t *added, *removed, *changed;
+};
+
+static int lists_new(struct lists *l, json_t **out, struct art_err *err)
+{
+	*l = (struct lists){ json_array(), json_array(), json_array() };
+	*out = json_pack("{s:o,s:o,s:o}", "added", l->added, "removed", l->removed, "changed",
+			 l->changed);
+	return *out ? 0 : art_fail_memory(err);
+}
+
+static int append(json_t *list, json_t *value, struct art_err *err)
+{
+	return json_array_append_new(list, value) < 0 ? art_fail_memory(err) : 0;
+}
+
+static int compare_nodes(struct art_fs *old, struct art_fs *now, const struct node *a,
+			 const struct node *b, struct art_digest *sha256, struct lists *lists,
+			 struct art_err *err)
+{
+	bool same = true;
+	json_t *what;
+	int code = 0;
+
+	if (S_ISREG(a->mode) && S_ISREG(b->mode)) {
+		if (a->size != b->size)
+			same = false;
+		else
+			code = compare_content(old, now, a->path, &same, sha256, err);
+		if (code < 0)
+			return code;
+	} else if (S_ISLNK(a->mode) && S_ISLNK(b->mode)) {
+		same = strcmp(a->target, b->target) == 0;
+	}
+	what = json_array();
+	if (!same)
+		json_array_append_new(what, json_string("content"));
+	if ((a->mode & S_IFMT) != (b->mode & S_IFMT))
+		json_array_append_new(what, json_string("type"));
+	if ((a->mode & 07777) != (b->mode & 07777))
+		json_array_append_new(what, json_string("mode"));
+	if (a->uid != b->uid || a->gid != b->gid)
+		json_array_append_new(what, json_string("owner"));
+	if (a->major != b->major || a->minor != b->minor)
+		json_array_append_new(what, json_string("device"));
+	if (json_array_size(what) == 0) {
+		json_decref(what);
+		return 0;
+	}
+	return append(lists->changed, json_pack("{s:o,s:o}", "path", json_text(a->path), "what", what),
+		      err);
+}
+
+static int merge(struct art_fs *old, struct art_fs *now, const struct tree *a,
+		 const struct tree *b, struct lists *lists, struct art_err *err)
+{
+	struct art_digest *sha256 = NULL;
+	size_t i = 0, j = 0;
+	int code = art_sha256_new(&sha256, err);
+
+	while (code == 0 && (i < a->count || j < b->count)) {
+		int order = i == a->count ? 1
+			  : j == b->count ? -1
+					  : by_path(&a->list[i], &b->list[j]);
+
+		if (order < 0)
+			code = append(lists->removed, json_text(a->list[i++].path), err);
+		else if (order > 0)
+			code = append(lists->added, json_text(b->list[j++].path), err);
+		else
+			code = compare_nodes(old, now, &a->list[i++], &b->list[j++], sha256, lists, err);
+	}
+	art_digest_free(sha256);
+	return code;
+}
+
+int diff_files(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err)
+{
+	struct tree a = { 0 }, b = { 0 };
+	struct lists lists;
+	int code = lists_new(&lists, out, err);
+
+	if (code == 0)
+		code = read_tree(old, &a, err);
+	if (code == 0)
+		code = read_tree(now, &b, err);
+	if (code == 0)
+		code = merge(old, now, &a, &b, &lists, err);
+	tree_free(&a);
+	tree_free(&b);
+	return code;
+}
+
+static int by_package(const struct art_package *a, const struct art_package *b)
+{
+	int order = strcmp(a->name, b->name);
+
+	return order ? order : strcmp(a->arch ? a->arch : "", b->arch ? b->arch : "");
+}
+
+static json_t *json_package(const struct art_package *p)
+{
+	return json_pack("{s:o,s:o,s:o}", "name", json_text(p->name), "arch",
+			 json_text(p->arch ? p->arch : ""), "version", json_text(p->version));
+}
+
+static int merge_packages(const struct art_packages *a, const struct art_packages *b,
+			  struct lists *lists, struct art_err *err)
+{
+	size_t i = 0, j = 0;
+	int code = 0;
+
+	while (code == 0 && (i < a->count || j < b->count)) {
+		int order = i == a->count ? 1
+			  : j == b->count ? -1
+					  : by_package(&a->list[i], &b->list[j]);
+
+		if (order < 0) {
+			code = append(lists->removed, json_package(&a->list[i++]), err);
+		} else if (order > 0) {
+			code = append(lists->added, json_package(&b->list[j++]), err);
+		} else {
+			const struct art_package *p = &a->list[i++], *q = &b->list[j++];
+
+			if (strcmp(p->version, q->version) == 0)
+				continue;
+			code = append(lists->changed,
+				      json_pack("{s:o,s:o,s:o,s:o}", "name", json_text(p->name), "arch",
+						json_text(p->arch ? p->arch : ""), "old",
+						json_text(p->version), "new", json_text(q->version)),
+				      err);
+		}
+	}
+	return code;
+}
+
+int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err)
+{
+	struct art_packages a = { 0 }, b = { 0 };
+	struct lists lists;
+	int code = lists_new(&lists, out, err);
+
+	if (code == 0)
+		code = art_scan_packages(old, &a, err);
+	if (code == 0)
+		code = art_scan_packages(now, &b, err);
+	if (code == 0)
+		code = merge_packages(&a, &b, &lists, err);
+	art_packages_free(&a);
+	art_packages_free(&b);
+	return code;
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * artifact-inspect extract: files out of an image. Names and links in an image are somebody else's idea: each directory on
+ * the way is opened by itself without following links, nothing that exists is overwritten, and device nodes and ownership
+ * are made by root only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "common/cli.h"
+#include "inspect/inspect.h"
+#include "libartifact/blob.h"
+#include "libartifact/fs/fs.h"
+#include "libartifact/io.h"
+
+struct made_dir { /* to get its mode and time when everything is in it */
+	char *path;
+	mode_t mode;
+	int64_t mtime;
+};
+
+struct made_file { /* for hard links */
+	uint64_t inode;
+	char *path;
+};
+
+struct extract {
+	int root;
+	bool is_root;
+	struct art_fs *fs;
+	struct made_dir *dirs;
+	size_t dir_count;
+	struct made_file *files;
+	size_t file_count;
+	size_t skipped; /* device nodes */
+};
+
+static bool is_plain_name(const char *name, size_t len)
+{
+	return len > 0 && len < 256 && !(len <= 2 && strncmp(name, "..", len) == 0);
+}
+
+/*
+ * Open the directory that PATH ("/a/b/c": "/a/b") lies in, below the root, step by step; directories that are missing
+ * are made. *LEAF is the last name, inside PATH. A link in the place of a directory is refused.
+ */
+static int open_parent(struct extract *x, const char *path, int *out, const char **leaf,
+		       struct art_err *err)
+{
+	int at = fcntl(x->root, F_DUPFD_CLOEXEC, 3);
+
+	if (at < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot extract '%s'", path);
+	for (;;) {
+		const char *end;
+		char name[256];
+		int next;
+
+		path += strspn(path, "/");
+		end = path + strcspn(path, "/");
+		if (!is_plain_name(path, (size_t)(end - path))) {
+			close(at);
+			return art_fail(err, ART_E_FAILED, "a name in the image is not allowed: '%s'", path);
+		}
+		if (!*end) {
+			*out = at;
+			*leaf = path;
+			return 0;
+		}
+		memcpy(name, path, (size_t)(end - path));
+		name[end - path] = '\0';
+		if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
+			next = -1;
+		else
+			next = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (next < 0)
+			art_fail_errno(err, ART_E_IO, "cannot go into '%s'", name);
+		close(at);
+		if (next < 0)
+			return err ? err->code : ART_E_IO;
+		at = next;
+		path = end;
+	}
+}
+
+static int remember_dir(struct extract *x, const struct art_fs_entry *e, struct art_err *err)
+{
+	struct made_dir *d = reallocarray(x->dirs, x->dir_count + 1, sizeof(*d));
+
+	if (!d)
+		return art_fail_memory(err);
+	x->dirs = d;
+	d[x->dir_count] = (struct made_dir){ strdup(e->path), e->mode & 07777, e->mtime };
+	return d[x->dir_count].path ? (x->dir_count++, 0) : art_fail_memory(err);
+}
+
+static int remember_file(struct extract *x, const struct art_fs_entry *e, struct art_err *err)
+{
+	struct made_file *f = reallocarray(x->files, x->file_count + 1, sizeof(*f));
+
+	if (!f)
+		return art_fail_memory(err);
+	x->files = f;
+	f[x->file_count] = (struct made_file){ e->inode, strdup(e->path) };
+	return f[x->file_count].path ? (x->file_count++, 0) : art_fail_memory(err);
+}
+
+struct sink {
+	int fd;
+	const char *name;
+	uint64_t size;
+};
+
+/* Blocks of zero bytes become holes. */
+static int to_file(void *ctx, const void *bytes, size_t len, struct art_err *err)
+{
+	struct sink *s = ctx;
+
+	s->size += len;
+	if (art_is_zero(bytes, len) && len >= 4096) {
+		if (lseek(s->fd, (off_t)len, SEEK_CUR) < 0)
+			return art_fail_errno(err, ART_E_IO, "cannot write '%s'", s->name);
+		return 0;
+	}
+	return art_write_full(s->fd, bytes, len, s->name, err);
+}
+
+static int set_xattr(void *ctx, const char *name, const void *value, size_t len)
+{
+	/* What this user or filesystem may not have is left out; it is no reason to stop. */
+	if (fsetxattr(*(int *)ctx, name, value, len, 0) < 0)
+		cli_debug("extended attribute '%s' is left out: %s", name, strerror(errno));
+	return 0;
+}
+
+static int set_owner(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
+		     struct art_err *err)
+{
+	if (x->is_root && fchownat(at, leaf, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot set the owner of '%s'", e->path);
+	return 0;
+}
+
+static int set_time(int at, const char *leaf, const struct art_fs_entry *e, struct art_err *err)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)e->mtime } };
+
+	if (utimensat(at, leaf, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot set the time of '%s'", e->path);
+	return 0;
+}
+
+static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e, struct art_err *err)
+{
+	struct sink sink = { fd, e->path, 0 };
+	int code = art_fs_read(x->fs, e->path, to_file, &sink, err);
+
+	if (code == 0 && ftruncate(fd, (off_t)sink.size) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", e->path);
+	if (code == 0 && x->is_root && fchown(fd, e->uid, e->gid) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot set the owner of '%s'", e->path);
+	if (code == 0)
+		code = art_fs_xattrs(x->fs, e->path, set_xattr, &fd, err);
+	/* Last: an earlier change of owner or content would take set-id bits away. Without the right owner they would be
+	 * somebody else's rights. */
+	if (code == 0 && fchmod(fd, e->mode & (x->is_root ? 07777 : 0777)) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", e->path);
+	return code;
+}
+
+static int make_file(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
+		     struct art_err *err)
+{
+	int fd, code;
+
+	fd = openat(at, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
+	code = fill_file(x, fd, e, err);
+	if (close(fd) < 0 && code == 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", e->path);
+	if (code == 0)
+		code = set_time(at, leaf, e, err);
+	if (code < 0)
+		unlinkat(at, leaf, 0);
+	else if (e->links > 1)
+		code = remember_file(x, e, err);
+	return code;
+}
+
+/* 1: PATH is now another name of a file that has been extracted before. */
+static int try_link(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
+		    struct art_err *err)
+{
+	const char *from_leaf;
+	int from, code;
+
+	for (size_t i = 0; i < x->file_count; i++) {
+		if (x->files[i].inode != e->inode)
+			continue;
+		code = open_parent(x, x->files[i].path, &from, &from_leaf, err);
+		if (code < 0)
+			return code;
+		if (linkat(from, from_leaf, at, leaf, 0) < 0)
+			code = art_fail_errno(err, ART_E_IO, "cannot link '%s'", e->path);
+		close(from);
+		return code < 0 ? code : 1;
+	}
+	return 0;
+}
+
+static int make_dir(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
+		    struct art_err *err)
+{
+	int fd, code;
+
+	if (mkdirat(at, leaf, 0700) < 0 && errno != EEXIST)
+		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
+	fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot go into '%s'", e->path);
+	code = art_fs_xattrs(x->fs, e->path, set_xattr, &fd, err);
+	if (code == 0)
+		code = set_owner(x, at, leaf, e, err);
+	close(fd);
+	return code < 0 ? code : remember_dir(x, e, err);
+}
+
+static int make_special(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
+			struct art_err *err)
+{
+	bool is_device = S_ISCHR(e->mode) || S_ISBLK(e->mode);
+	int code;
+
+	if (S_ISSOCK(e->mode) || (is_device && !x->is_root)) {
+		cli_info("left out: '%s'", e->path);
+		x->skipped++;
+		return 0;
+	}
+	if (S_ISLNK(e->mode))
+		code = symlinkat(e->target ? e->target : "", at, leaf);
+	else
+		code = mknodat(at, leaf, (e->mode & S_IFMT) | 0600,
+			       is_device ? makedev(e->rdev_major, e->rdev_minor) : 0);
+	if (code < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
+	code = set_owner(x, at, leaf, e, err);
+	/* Nobody else can have put a link in its place, or the directory is theirs already. */
+	if (code == 0 && !S_ISLNK(e->mode) && fchmodat(at, leaf, e->mode & 07777, 0) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", e->path);
+	return code < 0 ? code : set_time(at, leaf, e, err);
+}
+
+static int extract_entry(void *ctx, const struct art_fs_entry *e, struct art_err *err)
+{
+	struct extract *x = ctx;
+	const char *leaf;
+	int at, code;
+
+	if (e->path[strspn(e->path, "/")] == '\0')
+		return 0; /* the root itself: the directory that was given */
+	code = open_parent(x, e->path, &at, &leaf, err);
+	if (code < 0)
+		return code;
+	if (S_ISREG(e->mode)) {
+		code = e->links > 1 ? try_link(x, at, leaf, e, err) : 0;
+		if (code == 0)
+			code = make_file(x, at, leaf, e, err);
+		else if (code > 0)
+			code = 0;
+	} else if (S_ISDIR(e->mode)) {
+		code = make_dir(x, at, leaf, e, err);
+	} else {
+		code = make_special(x, at, leaf, e, err);
+	}
+	close(at);
+	return code;
+}
+
+/* Modes and times of directories, innermost first. */
+static int finish_dirs(struct extract *x, struct art_err *err)
+{
+	int code = 0;
+
+	for (size_t i = x->dir_count; code == 0 && i-- > 0;) {
+		struct art_fs_entry e = { .path = x->dirs[i].path, .mtime = x->dirs[i].mtime };
+		const char *leaf;
+		int at, fd;
+
+		code = open_parent(x, e.path, &at, &leaf, err);
+		if (code < 0)
+			return code;
+		fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || fchmod(fd, x->dirs[i].mode) < 0)
+			code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", e.path);
+		if (fd >= 0)
+			close(fd);
+		if (code == 0)
+			code = set_time(at, leaf, &e, err);
+		close(at);
+	}
+	return code;
+}
+
+static void extract_free(struct extract *x)
+{
+	while (x->dir_count > 0)
+		free(x->dirs[--x->dir_count].path);
+	while (x->file_count > 0)
+		free(x->files[--x->file_count].path);
+	free(x->dirs);
+	free(x->files);
+	if (x->root >= 0)
+		close(x->root);
+}
+
+static int extract_paths(struct extract *x, const char *directory, int argc, char *const *argv,
+			 struct art_err *err)
+{
+	int code = 0;
+
+	x->is_root = geteuid() == 0;
+	x->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (x->root < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", directory);
+	for (int i = 0; code == 0 && i < (argc ? argc : 1); i++)
+		code = art_fs_walk(x->fs, argc ? argv[i] : "/", -1, extract_entry, x, err);
+	if (code == 0)
+		code = finish_dirs(x, err);
+	if (code == 0 && x->skipped)
+		cli_warn("%zu device %s left out: only root can make them", x->skipped,
+			 inspect_plural(x->skipped, "node or socket", "nodes or sockets"));
+	return code;
+}
+
+int inspect_extract(const struct inspect_options *opt, int argc, char *const *argv)
+{
+	struct extract x = { .root = -1 };
+	struct inspect_file f = { 0 };
+	struct art_err err = { 0 };
+	struct art_blob *blob = NULL;
+	int code, status = 0;
+
+	code = inspect_open(&f, argv[0], opt, true, &err);
+	if (code == 0)
+		code = inspect_open_fs(&f, opt, argc < 2, &blob, &x.fs, &err);
+	if (code == 0)
+		code = extract_paths(&x, opt->directory, argc - 1, argv + 1, &err);
+	if (code < 0)
+		status = cli_fail(&err);
+	art_fs_close(x.fs);
+	extract_free(&x);
+	art_blob_free(blob);
+	inspect_close(&f);
+	return status;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Opening and judging an artifact, and finding the image in it that a subcommand is about. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/cli.h"
+#include "inspect/inspect.h"
+#include "libartifact/blob.h"
+#include "libartifact/fs/fs.h"
+#include "libartifact/io.h"
+
+const char *inspect_plural(size_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
+int inspect_temp_file(int *fd, struct art_err *err)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[4096];
+
+	if (!dir || !*dir)
+		dir = "/tmp";
+	*fd = open(dir, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+	if (*fd >= 0)
+		return 0;
+	/* Not every filesystem has O_TMPFILE. */
+	if ((size_t)snprintf(path, sizeof(path), "%s/artifact-inspect.XXXXXX", dir) >= sizeof(path))
+		return art_fail(err, ART_E_IO, "TMPDIR is too long a path");
+	*fd = mkostemp(path, O_CLOEXEC);
+	if (*fd < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot make a temporary file in '%s'", dir);
+	unlink(path);
+	return 0;
+}
+
+static bool is_url(const char *name)
+{
+	return strncasecmp(name, "http://", 7) == 0 || strncasecmp(name, "https://", 8) == 0;
+}
+
+static int copy_all(int to, struct art_source *from, struct art_err *err)
+{
+	cleanup_free uint8_t *buf = malloc(ART_MIB);
+	uint64_t off = 0;
+
+	if (!buf)
+		return art_fail_memory(err);
+	for (;;) {
+		ssize_t n = from->ops->read_at(from, off, buf, ART_MIB, err);
+		int code;
+
+		if (n <= 0)
+			return (int)n;
+		code = art_write_full(to, buf, (size_t)n, "a temporary file", err);
+		if (code < 0)
+			return code;
+		off += (uint64_t)n;
+	}
+}
+
+/* Make a pipe seek, at the price of room in TMPDIR. */
+static int spool(struct art_source **src, struct art_err *err)
+{
+	struct art_source *seeking = NULL;
+	int fd = -1, code;
+
+	cli_info("reading '%s' into a temporary file", (*src)->name);
+	code = inspect_temp_file(&fd, err);
+	if (code < 0)
+		return code;
+	code = copy_all(fd, *src, err);
+	if (code == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot read back a temporary file");
+	if (code < 0) {
+		close(fd);
+		return code;
+	}
+	code = art_source_open_fd(&seeking, fd, (*src)->name, err);
+	if (code < 0)
+		return code;
+	art_source_free(*src);
+	*src = seeking;
+	return 0;
+}
+
+static int open_source(struct inspect_file *f, const char *name, bool seek,
+		       struct art_err *err)
+{
+	int code;
+
+	if (is_url(name))
+		return art_fail(err, ART_E_USAGE, "this build cannot read '%s' (no http)", name);
+	code = art_source_open_path(&f->src, name, err);
+	if (code == 0 && seek && !f->src->can_seek)
+		code = spool(&f->src, err);
+	return code;
+}
+
+int inspect_open(struct inspect_file *f, const char *name, const struct inspect_options *opt,
+		 bool seek, struct art_err *err)
+{
+	const uint8_t *bytes;
+	size_t len;
+	int code = 0;
+
+	if (opt->keys)
+		code = art_trust_load(&f->trust, opt->keys, err);
+	if (code == 0)
+		code = open_source(f, name, seek, err);
+	if (code == 0)
+		code = art_reader_open(&f->reader, f->src, err);
+	if (code < 0)
+		return code;
+	bytes = art_reader_sig_bytes(f->reader, &len);
+	code = art_siglist_parse(&f->sigs, bytes, len, err);
+	if (code < 0)
+		return code;
+	if (f->trust) {
+		code = art_reader_authenticate(f->reader, f->trust, ART_ROLE_ARTIFACT, &f->verdict,
+					       err);
+		f->trusted = code == 0;
+	} else {
+		art_reader_skip_trust(f->reader);
+	}
+	return code < 0 ? code : art_reader_parse(f->reader, err);
+}
+
+void inspect_close(struct inspect_file *f)
+{
+	art_siglist_free(&f->sigs);
+	art_reader_free(f->reader);
+	art_source_free(f->src);
+	art_trust_free(f->trust);
+	memset(f, 0, sizeof(*f));
+}
+
+int inspect_require_trust(const struct inspect_file *f, const struct inspect_options *opt,
+			  struct art_err *err)
+{
+	if (f->trusted || opt->insecure)
+		return 0;
+	return art_fail(err, ART_E_KEY_NONE,
+			"nobody vouches for the image in '%s': give --keys DIR, or --insecure to read it "
+			"all the same", f->src->name);
+}
+
+int inspect_find_payload(const struct inspect_file *f, const struct inspect_options *opt,
+			 size_t *payload, struct art_err *err)
+{
+	const struct art_manifest *m = art_reader_manifest(f->reader);
+	size_t i;
+
+	for (i = 0; i < m->payload_count; i++) {
+		const struct art_payload *p = &m->payloads[i];
+
+		if (opt->payload ? strcmp(p->name, opt->payload) == 0
+				 : strcmp(p->kind, "rootfs-image") == 0) {
+			*payload = i;
+			return 0;
+		}
+	}
+	if (opt->payload)
+		return art_fail(err, ART_E_FAILED, "'%s' has no payload '%s'", f->src->name,
+				opt->payload);
+	return art_fail(err, ART_E_FAILED, "'%s' has no root filesystem: name a payload with --payload",
+			f->src->name);
+}
+
+int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt, bool cached,
+		    struct art_blob **blob, struct art_fs **fs, struct art_err *err)
+{
+	size_t payload;
+	int code = inspect_require_trust(f, opt, err);
+
+	if (code == 0)
+		code = inspect_find_payload(f, opt, &payload, err);
+	if (code == 0)
+		code = art_blob_open_payload(blob, f->reader, payload, err);
+	if (code == 0 && cached)
+		code = inspect_cache_blob(blob, *blob, err);
+	if (code == 0)
+		code = art_fs_open(fs, *blob,
+				   art_reader_manifest(f->reader)->payloads[payload].filesystem, err);
+	return code;
+}

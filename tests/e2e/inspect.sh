@@ -1,0 +1,207 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# artifact-inspect show, ls, cat, extract, packages and diff on an ext4 image.
+set -eu
+. "${srcdir:-.}/tests/e2e/lib.sh"
+requires artifact-inspect python3 openssl zstd mke2fs
+inspect=$top_build/artifact-inspect
+cd "$tmp"
+
+make_key good
+make_key other
+umask 022
+mkdir -p root/etc root/bin root/deep/er root/var/lib/dpkg
+printf 'ID=test\nPRETTY_NAME="Test"\n' >root/etc/os-release
+echo hello >root/etc/hello
+ln root/etc/hello root/etc/hard
+ln -s hello root/etc/link
+ln -s /etc root/out
+ln -s ../../../../../../../../etc root/climb
+head -c 300000 /dev/urandom >root/bin/noise
+truncate -s 200000 root/deep/er/hole
+mkfifo root/fifo
+chmod 750 root/deep
+chmod 4755 root/bin/noise
+cat >root/var/lib/dpkg/status <<'END'
+Package: alpha
+Status: install ok installed
+Architecture: amd64
+Version: 1.0-1
+
+Package: beta
+Status: install ok installed
+Architecture: all
+Version: 2.0
+
+END
+image() {
+	truncate -s 4M "$1"
+	mke2fs -q -t ext4 -d root "$1"
+}
+image old.img
+make_artifact old.artifact good --image old.img --filesystem ext4 --description "$(printf 'line\n\033[31mred')"
+k="--keys good.keys"
+
+step show
+expect_exit 0 "$inspect" show old.artifact
+expect_out "signatures:       not checked (give --keys DIR)"
+expect_out "not-checked"
+expect_out '\x1b[31mred'
+expect_out "rootfs-image, ext4"
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" show $k old.artifact
+expect_out "signatures:       checked, trusted"
+expect_exit 4 "$inspect" show --keys other.keys old.artifact
+expect_out "NOT TRUSTED"
+refuse_out "rootfs-image"
+expect_exit 0 sh -c 'cat old.artifact | "$0" show -' "$inspect"
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" show $k --json old.artifact
+[ "$(json 'd["manifest"]["payloads"][0]["size"]')" = 4194304 ] || fail "size"
+[ "$(json 'd["signatures"]["lines"][0]["state"]')" = valid ] || fail "state"
+[ "$(json 'd["size"]')" = "$(wc -c <old.artifact)" ] || fail "file size"
+[ "$(json 'd["digest"]')" = "$(tar -xOf old.artifact manifest.json | sha256sum | cut -d' ' -f1)" ] || fail "digest"
+if python3 -W ignore -c 'import jsonschema' 2>/dev/null; then
+	for args in "$k" "" ; do
+		# shellcheck disable=SC2086
+		expect_exit 0 "$inspect" show $args --json old.artifact
+		python3 -W ignore -c 'import json, sys, jsonschema
+jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' out \
+			"$top_src/inspect/show.schema.json" || fail "the schema does not describe show --json"
+	done
+fi
+
+step "no keys: no filesystem"
+for c in "ls old.artifact" "cat old.artifact /etc/hello" "extract old.artifact" "packages old.artifact" \
+	"diff old.artifact old.artifact"; do
+	# shellcheck disable=SC2086
+	expect_error 4 key-none "$inspect" $c
+	expect_err "--insecure"
+done
+expect_error 4 sig-untrusted "$inspect" ls --keys other.keys --insecure old.artifact
+expect_exit 0 "$inspect" ls --insecure old.artifact
+expect_out /etc
+
+step "ls and cat"
+# shellcheck disable=SC2086
+{
+	expect_exit 0 "$inspect" ls $k old.artifact
+	expect_out /fifo
+	refuse_out /etc/hello
+	expect_exit 0 "$inspect" ls $k -lR old.artifact
+	expect_out "/etc/link -> hello"
+	expect_out "-rwsr-xr-x"
+	expect_out "drwxr-x---"
+	expect_exit 0 "$inspect" ls $k --json old.artifact /etc
+	[ "$(json '[e["path"] for e in d["entries"]]')" = '["/etc/hard", "/etc/hello", "/etc/link", "/etc/os-release"]' ] ||
+		fail "ls --json"
+	expect_exit 0 "$inspect" cat $k old.artifact /bin/noise
+	cmp out root/bin/noise
+	expect_exit 0 "$inspect" cat $k old.artifact /etc/link /deep/er/hole
+	{ cat root/etc/hello root/deep/er/hole; } | cmp - out
+	expect_exit 0 sh -c 'cat old.artifact | "$0" cat --keys good.keys - /etc/hello' "$inspect"
+	expect_out hello
+	expect_exit 1 "$inspect" cat $k old.artifact /nothing
+	expect_err "/nothing"
+	expect_exit 1 "$inspect" cat $k old.artifact /etc
+	expect_exit 1 "$inspect" ls $k --payload boot old.artifact
+}
+
+step extract
+mkdir all
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" extract $k -C all old.artifact
+rmdir all/lost+found
+# Modes of set-id files are root's matter; contents, links, types and times are everybody's.
+diff -r --no-dereference -x fifo -x noise root all || fail "extracted tree differs"
+cmp root/bin/noise all/bin/noise
+[ -p all/fifo ] || fail "fifo"
+[ "$(stat -c %i all/etc/hello)" = "$(stat -c %i all/etc/hard)" ] || fail "hard link"
+[ "$(stat -c %a:%Y all/deep)" = "$(stat -c %a:%Y root/deep)" ] || fail "directory mode and time"
+[ "$(stat -c %Y all/etc/hello)" = "$(stat -c %Y root/etc/hello)" ] || fail "time"
+[ "$(stat -c %b all/deep/er/hole)" -lt 16 ] || fail "a hole was filled"
+# shellcheck disable=SC2086
+expect_exit 6 "$inspect" extract $k -C all old.artifact /etc/hello
+expect_err "File exists"
+mkdir some
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" extract $k -C some old.artifact /deep /etc/hello
+cmp some/etc/hello root/etc/hello
+[ -e some/deep/er/hole ] && [ ! -e some/bin ] || fail "extract of two paths"
+
+step "extract does not follow links out"
+mkdir trap outside
+ln -s ../outside trap/etc
+# shellcheck disable=SC2086
+expect_exit 6 "$inspect" extract $k -C trap old.artifact
+[ -z "$(ls outside)" ] || fail "written through a link"
+assert_no_litter
+
+step packages
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" packages $k old.artifact
+expect_out "$(printf 'alpha\t1.0-1\tamd64')"
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" packages $k --json old.artifact
+[ "$(json 'd["manager"], [p["name"] for p in d["packages"]]')" = '["dpkg", ["alpha", "beta"]]' ] || fail "packages --json"
+
+step diff
+echo changed >root/etc/os-release
+rm root/etc/link
+echo new >root/new
+chmod 700 root/deep
+sed -i 's/1.0-1/1.0-2/; s/beta/gamma/' root/var/lib/dpkg/status
+image new.img
+make_artifact new.artifact good --image new.img --filesystem ext4 --version 1.1
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" diff $k old.artifact new.artifact
+expect_out "version: 1.0 -> 1.1"
+expect_out "* alpha 1.0-1 -> 1.0-2"
+expect_out "+ gamma 2.0"
+expect_out "- beta 2.0"
+expect_out "- /etc/link"
+expect_out "+ /new"
+expect_out "* /deep (mode)"
+expect_out "* /etc/os-release (content)"
+refuse_out /bin/noise
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" diff $k --json old.artifact new.artifact
+cp out diff.json
+# Against a count by the other reader of the indexes: a few lines of Python.
+python3 - <<'END' || fail "download sums"
+import json, tarfile
+def rows(path):
+    t = tarfile.open(path)
+    m = json.load(t.extractfile("manifest.json"))
+    raw = t.extractfile("payload/rootfs/0000.index").read()
+    n = -(-len(raw) // 16416)
+    body = raw[32 * n:]
+    for p in range(0, len(body), 16384):
+        page = body[p + 24:p + 16384]
+        for r in range(0, len(page), 40):
+            row = page[r:r + 40]
+            word = int.from_bytes(row[:4], "little")
+            if word >> 28 & 3 in (0, 1):
+                yield (row[24:40], word & 0xfffffff), int.from_bytes(row[4:8], "little")
+    rows.index = len(raw)
+have = {key for key, _ in rows("old.artifact")}
+new = list(rows("new.artifact"))
+missing = [key not in have for key, _ in new]
+d = json.load(open("diff.json"))["download"]
+assert d["chunks"] == sum(missing) and d["of-chunks"] == len(new)
+assert d["chunk-bytes"] == sum(n for (_, n), gone in zip(new, missing) if gone)
+assert d["ranges"] == sum(a and not b for a, b in zip(missing, [False] + missing))
+assert d["index"] == rows.index and d["headers"] == 4 * 512
+assert d["total"] == d["chunk-bytes"] + d["index"] + d["headers"] + d["manifest"] + d["signatures"]
+assert 0 < d["chunks"] < d["of-chunks"]
+END
+# shellcheck disable=SC2086
+expect_exit 0 "$inspect" diff $k --json old.artifact old.artifact
+[ "$(json '[d["manifest"], d["files"]["changed"], d["download"]["chunks"]]')" = '[{}, [], 0]' ] || fail "no difference"
+assert_no_litter
+
+step "an image whose bytes were changed"
+cp old.artifact bad.artifact
+flip bad.artifact $(($(wc -c <bad.artifact) - 2048)) 3
+# shellcheck disable=SC2086
+expect_error 3 chunk-stored "$inspect" extract $k -C "$(mkdir -p bad && echo bad)" bad.artifact
