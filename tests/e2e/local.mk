@@ -12,3 +12,5 @@ if TOOLS
 TESTS += %D%/inspect.sh %D%/verify.sh
 EXTRA_DIST += %D%/inspect.sh %D%/verify.sh
 endif
+TESTS += %D%/bitflip.sh
+EXTRA_DIST += %D%/bitflip.sh

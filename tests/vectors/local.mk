@@ -6,3 +6,7 @@ check_PROGRAMS += probe
 probe_SOURCES = %D%/probe.c %D%/judge.c %D%/judge.h
 probe_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 probe_LDADD = $(LIBARTIFACT)
+check_PROGRAMS += bitflip
+bitflip_SOURCES = %D%/bitflip.c %D%/judge.c %D%/judge.h
+bitflip_CFLAGS = $(AM_CFLAGS)
+bitflip_LDADD = $(LIBARTIFACT)
