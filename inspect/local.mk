@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # artifact-inspect: look into an artifact and judge it.
 bin_PROGRAMS += artifact-inspect
-artifact_inspect_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+artifact_inspect_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(EXT2FS_CFLAGS)
 artifact_inspect_LDADD = libcommon.a $(LIBARTFS)
 artifact_inspect_SOURCES =
 artifact_inspect_SOURCES += %D%/main.c %D%/inspect.h

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <ext2fs/ext2fs.h>
+
 #include "common/cli.h"
 #include "inspect/inspect.h"
 #include "libartifact/util.h"
@@ -185,9 +187,13 @@ static int run(const struct command *cmd, int argc, char **argv)
 	return cmd->fn(&opt, argc, argv);
 }
 
-static const struct cli_library libraries[] = {
-	{ NULL, NULL },
-};
+static void print_version(void)
+{
+	struct cli_library more[] = { { "libext2fs", NULL }, { NULL, NULL } };
+
+	ext2fs_get_library_version(&more[0].version, NULL);
+	cli_version(more);
+}
 
 static int start(int argc, char **argv)
 {
@@ -200,7 +206,7 @@ static int start(int argc, char **argv)
 			return 0;
 		}
 		if (c == CLI_OPT_VERSION) {
-			cli_version(libraries);
+			print_version();
 			return 0;
 		}
 		status = cli_option(c);

@@ -14,3 +14,5 @@ EXTRA_DIST += %D%/inspect.sh %D%/verify.sh
 endif
 TESTS += %D%/bitflip.sh
 EXTRA_DIST += %D%/bitflip.sh
+TESTS += %D%/docs.sh
+EXTRA_DIST += %D%/docs.sh
