@@ -193,6 +193,19 @@ static int ext4_target(struct art_fs *fs, uint64_t node, size_t size, char **out
 	return 0;
 }
 
+/* Only users and groups by number have one; the kernel says -1 for the others, libext2fs 0. */
+static void mend_acl(uint8_t *acl, size_t len)
+{
+	size_t at;
+
+	for (at = 4; at + 8 <= len; at += 8) {
+		uint16_t tag = art_get16(acl + at);
+
+		if (tag != 0x02 && tag != 0x08)
+			art_put32(acl + at + 4, UINT32_MAX);
+	}
+}
+
 struct xattr_state {
 	struct ext2_xattr_handle *handle;
 	art_fs_xattr_fn fn;
@@ -213,8 +226,10 @@ static int on_xattr(char *name, char *value, size_t len, void *ctx)
 	} else {
 		/* Only this call translates from the form on disk to the one that everybody else knows. */
 		s->code = ext2fs_xattr_get(s->handle, name, &acl, &len);
-		if (s->code == 0)
+		if (s->code == 0) {
+			mend_acl(acl, len);
 			s->ret = s->fn(s->ctx, name, acl, len);
+		}
 		ext2fs_free_mem(&acl);
 	}
 	return s->ret == 0 && s->code == 0 ? 0 : XATTR_ABORT;

@@ -145,7 +145,7 @@ static int match(void *ctx, const char *name, size_t len, uint64_t node, struct 
 }
 
 /* Where a path has got to: the directories from the root down, and what they are called. */
-struct place {
+struct art_fs_place {
 	uint64_t nodes[MAX_DEPTH];
 	size_t ends[MAX_DEPTH]; /* length of the path up to each */
 	size_t depth;           /* of the last one; the root is 0 */
@@ -153,7 +153,7 @@ struct place {
 	struct art_fs_node stat;
 };
 
-static int push(struct place *at, uint64_t node, const char *name, size_t len,
+static int push(struct art_fs_place *at, uint64_t node, const char *name, size_t len,
 		struct art_err *err)
 {
 	size_t used = at->ends[at->depth];
@@ -174,7 +174,7 @@ static int push(struct place *at, uint64_t node, const char *name, size_t len,
 	return 0;
 }
 
-static void pop(struct place *at)
+static void pop(struct art_fs_place *at)
 {
 	if (at->depth > 0)
 		at->depth--;
@@ -199,7 +199,7 @@ static int read_target(struct art_fs *fs, uint64_t node, uint64_t size, char **o
 }
 
 /* Put the link's target in front of what is left of the path. */
-static int follow(struct art_fs *fs, struct place *at, char **todo, const char *rest,
+static int follow(struct art_fs *fs, struct art_fs_place *at, char **todo, const char *rest,
 		  struct art_err *err)
 {
 	cleanup_free char *target = NULL;
@@ -228,7 +228,7 @@ static int follow(struct art_fs *fs, struct place *at, char **todo, const char *
 }
 
 /* One component down from a directory. */
-static int descend(struct art_fs *fs, struct place *at, const char *name, size_t len,
+static int descend(struct art_fs *fs, struct art_fs_place *at, const char *name, size_t len,
 		   const char *path, struct art_err *err)
 {
 	struct lookup l = { name, len, 0 };
@@ -250,7 +250,7 @@ static bool is_dots(const char *name, size_t len, size_t count)
 }
 
 static int resolve_steps(struct art_fs *fs, const char *path, bool follow_last,
-			 struct place *at, char **todo, struct art_err *err)
+			 struct art_fs_place *at, char **todo, struct art_err *err)
 {
 	const char *rest = *todo;
 	unsigned int links = 0;
@@ -286,10 +286,10 @@ static int resolve_steps(struct art_fs *fs, const char *path, bool follow_last,
 	return ret;
 }
 
-static int resolve(struct art_fs *fs, const char *path, bool follow_last, struct place **out,
+static int resolve(struct art_fs *fs, const char *path, bool follow_last, struct art_fs_place **out,
 		   struct art_err *err)
 {
-	struct place *at = calloc(1, sizeof(*at));
+	struct art_fs_place *at = calloc(1, sizeof(*at));
 	char *todo = strdup(path);
 	int ret;
 
@@ -311,7 +311,7 @@ static int resolve(struct art_fs *fs, const char *path, bool follow_last, struct
 	return ret;
 }
 
-static void place_free(struct place *at)
+static void place_free(struct art_fs_place *at)
 {
 	if (at)
 		free(at->path);
@@ -321,7 +321,7 @@ static void place_free(struct place *at)
 /* Directories that were visited: a hard-linked one would make a walk endless or exponential. */
 struct walk {
 	struct art_fs *fs;
-	struct place *at;
+	struct art_fs_place *at;
 	art_fs_walk_fn fn;
 	void *ctx;
 	uint64_t *seen; /* open addressing; 0 is free */
@@ -442,32 +442,54 @@ int art_fs_walk(struct art_fs *fs, const char *path, int depth, art_fs_walk_fn f
 		struct art_err *err)
 {
 	struct walk w = { .fs = fs, .fn = fn, .ctx = ctx };
+	const struct art_fs_place *outer;
 	int ret;
 
 	ret = resolve(fs, path, false, &w.at, err);
 	if (ret != 0)
 		return ret;
+	outer = fs->walking;
+	fs->walking = w.at;
 	ret = walk_one(&w, depth, err);
+	fs->walking = outer;
 	free(w.seen);
 	place_free(w.at);
+	return ret;
+}
+
+/* What a walk has just reported needs no search: in a directory of thousands that would be thousands each time. */
+static int find_node(struct art_fs *fs, const char *path, bool follow_last, uint64_t *node,
+		     mode_t *mode, struct art_err *err)
+{
+	const struct art_fs_place *known = fs->walking;
+	struct art_fs_place *at = NULL;
+	int ret = 0;
+
+	if (!known || strcmp(known->path, path) != 0 || (follow_last && S_ISLNK(known->stat.mode))) {
+		ret = resolve(fs, path, follow_last, &at, err);
+		known = at;
+	}
+	if (ret == 0) {
+		*node = known->nodes[known->depth];
+		*mode = known->stat.mode;
+	}
+	place_free(at);
 	return ret;
 }
 
 int art_fs_read(struct art_fs *fs, const char *path, art_fs_data_fn fn, void *ctx,
 		struct art_err *err)
 {
-	struct place *at;
+	uint64_t node;
+	mode_t mode;
 	int ret;
 
-	ret = resolve(fs, path, true, &at, err);
+	ret = find_node(fs, path, true, &node, &mode, err);
 	if (ret != 0)
 		return ret;
-	if (S_ISREG(at->stat.mode))
-		ret = fs->ops->read(fs, at->nodes[at->depth], fn, ctx, err);
-	else
-		ret = art_fail(err, ART_E_FAILED, "'%s' is not a regular file", path);
-	place_free(at);
-	return ret;
+	if (!S_ISREG(mode))
+		return art_fail(err, ART_E_FAILED, "'%s' is not a regular file", path);
+	return fs->ops->read(fs, node, fn, ctx, err);
 }
 
 struct buffer {
@@ -518,13 +540,10 @@ int art_fs_read_file(struct art_fs *fs, const char *path, size_t max, uint8_t **
 int art_fs_xattrs(struct art_fs *fs, const char *path, art_fs_xattr_fn fn, void *ctx,
 		  struct art_err *err)
 {
-	struct place *at;
+	uint64_t node;
+	mode_t mode;
 	int ret;
 
-	ret = resolve(fs, path, false, &at, err);
-	if (ret != 0)
-		return ret;
-	ret = fs->ops->xattrs(fs, at->nodes[at->depth], fn, ctx, err);
-	place_free(at);
-	return ret;
+	ret = find_node(fs, path, false, &node, &mode, err);
+	return ret ? ret : fs->ops->xattrs(fs, node, fn, ctx, err);
 }

@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # End-to-end tests: POSIX sh, run from the build directory (see lib.sh).
+if TOOLS
+check_PROGRAMS += fstool
+fstool_SOURCES = %D%/fstool.c
+fstool_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+fstool_LDADD = $(LIBARTFS)
+TESTS += %D%/build_ext4.sh
+endif
+EXTRA_DIST += %D%/build_ext4.sh %D%/fs_kit.py
 TESTS += %D%/schema.sh
 EXTRA_DIST += %D%/schema.sh %D%/schema.py
 TESTS += %D%/sign.sh
