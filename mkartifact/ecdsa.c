@@ -59,14 +59,16 @@ static bool is_der(const uint8_t *sig, size_t len)
 	return whole;
 }
 
-int mk_ecdsa_to_der(const char *algorithm, uint8_t **sig, size_t *len, struct art_err *err)
+int mk_ecdsa_from_raw(const char *algorithm, uint8_t **sig, size_t *len, struct art_err *err)
 {
 	size_t n = number_len(algorithm);
 	uint8_t *der = NULL;
 	int der_len;
 
-	if (n == 0 || *len != 2 * n || is_der(*sig, *len))
+	if (n == 0)
 		return 0;
+	if (*len != 2 * n)
+		return art_fail(err, ART_E_SIG_INVALID, "an ECDSA signature of %zu bytes", *len);
 	der_len = encode(*sig, n, &der);
 	if (der_len < 0)
 		return art_fail_memory(err);
@@ -74,4 +76,13 @@ int mk_ecdsa_to_der(const char *algorithm, uint8_t **sig, size_t *len, struct ar
 	*sig = der;
 	*len = (size_t)der_len;
 	return 0;
+}
+
+int mk_ecdsa_to_der(const char *algorithm, uint8_t **sig, size_t *len, struct art_err *err)
+{
+	size_t n = number_len(algorithm);
+
+	if (n == 0 || *len != 2 * n || is_der(*sig, *len))
+		return 0;
+	return mk_ecdsa_from_raw(algorithm, sig, len, err);
 }

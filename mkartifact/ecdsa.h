@@ -8,10 +8,11 @@
 
 #include "libartifact/err.h"
 
-/*
- * When ALGORITHM is an ECDSA one and *SIG has exactly the length of r and s for its curve and is not DER, replace it
- * by its DER form; leave everything else alone. Whether the signature is right is not looked at.
- */
+/* When ALGORITHM is an ECDSA one, *SIG is r and s for its curve: replace it by the DER form. Leave other
+ * algorithms alone. Whether the signature is right is not looked at. */
+int mk_ecdsa_from_raw(const char *algorithm, uint8_t **sig, size_t *len, struct art_err *err);
+
+/* The same where *SIG may be in DER form already, or be nothing of either kind, and is then left alone. */
 int mk_ecdsa_to_der(const char *algorithm, uint8_t **sig, size_t *len, struct art_err *err);
 
 #endif

@@ -14,5 +14,6 @@ mkartifact_mkartifact_SOURCES += %D%/keygen.c
 mkartifact_mkartifact_SOURCES += %D%/sign.c
 mkartifact_mkartifact_SOURCES += %D%/attach.c
 if PKCS11
-mkartifact_mkartifact_SOURCES += %D%/pkcs11.c
+mkartifact_mkartifact_SOURCES += %D%/pkcs11.c %D%/pkcs11_key.c %D%/pkcs11.h
+mkartifact_mkartifact_LDADD += $(P11_LIBS)
 endif

@@ -23,9 +23,9 @@
 static int check(const struct mk_secret *s, const char *where, struct art_err *err)
 {
 	if (s->len == 0)
-		return art_fail(err, ART_E_USAGE, "the passphrase from %s is empty", where);
+		return art_fail(err, ART_E_USAGE, "the passphrase or PIN from %s is empty", where);
 	if (strlen(s->text) != s->len)
-		return art_fail(err, ART_E_USAGE, "the passphrase from %s has a NUL byte in it", where);
+		return art_fail(err, ART_E_USAGE, "the passphrase or PIN from %s has a NUL byte in it", where);
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static int read_file(struct mk_secret *s, const char *file, struct art_err *err)
 	if (s->len > 0 && s->text[s->len - 1] == '\r')
 		s->len--;
 	OPENSSL_cleanse(s->text + s->len, sizeof(s->text) - s->len);
-	return check(s, "the passphrase file", err);
+	return check(s, "the file", err);
 }
 
 /* Keys one by one, because the terminal neither echoes nor edits nor sends signals meanwhile: so that no

@@ -11,8 +11,8 @@
 struct mk_token;
 
 /*
- * Find the one private key that URI names, log in, and read its public half. The PIN comes from PIN_FILE, else
- * from the URI's pin-source, else from a terminal. ART_E_KEY_BAD: no such key, more than one, not a key of the
+ * Find the one private key that URI names, log in, and read its public half. The PIN comes from the URI's
+ * pin-source, else from PIN_FILE, else from a terminal. ART_E_KEY_BAD: no such key, more than one, not a key of the
  * format, wrong PIN; ART_E_USAGE: a faulty URI. The caller frees.
  */
 int mk_token_open(struct mk_token **out, const char *uri, const char *pin_file,

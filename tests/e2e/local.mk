@@ -24,3 +24,5 @@ TESTS += %D%/bitflip.sh
 EXTRA_DIST += %D%/bitflip.sh
 TESTS += %D%/docs.sh
 EXTRA_DIST += %D%/docs.sh
+TESTS += %D%/pkcs11.sh
+EXTRA_DIST += %D%/pkcs11.sh
