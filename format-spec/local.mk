@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += %D%/format.md %D%/errors.tsv %D%/manifest.schema.json
 # A directory: it is copied whole.
-EXTRA_DIST += %D%/vectors
+EXTRA_DIST += %D%/README.md %D%/vectors

@@ -26,3 +26,5 @@ TESTS += %D%/docs.sh
 EXTRA_DIST += %D%/docs.sh
 TESTS += %D%/pkcs11.sh
 EXTRA_DIST += %D%/pkcs11.sh
+TESTS += %D%/example.sh
+EXTRA_DIST += %D%/example.sh
