@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Every chunk is a frame of its own that refers to the plain bytes before it in its group. Handing libzstd that prefix anew
+ * for each chunk makes it index every byte some thirty times: measured on a Debian rootfs (205 MB in use), level 12 and
+ * 256 KiB, 12.1 CPU seconds against 9.8 for one solid stream. So matches are looked for once over the whole group, in a window of
+ * the prefix's size, and the sequences found are then cut at the chunks' borders and entropy-coded chunk by chunk:
+ * 4.5 s for the same size (57.5 MB), 6.4 s and 54.6 MB with a window of 1 MiB. What the cut sequences give is decoded
+ * again and compared; a chunk that fails goes the slow way.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#define ZSTD_STATIC_LINKING_ONLY /* ZSTD_generateSequences, ZSTD_compressSequences */
+#include <zstd.h>
+
+#include "libartifact/encode.h"
+#include "libartifact/util.h"
+
+/* The shortest piece of a match that is worth a sequence when a chunk's border has cut it. */
+#define MATCH_MIN 4
+
+struct art_encoder {
+	bool slow;       /* prefix by prefix, for --level max */
+	uint32_t prefix;
+	ZSTD_CCtx *finder; /* looks for matches over a group */
+	ZSTD_CCtx *coder;  /* codes the sequences of a chunk */
+	ZSTD_CCtx *prefixed; /* compresses a chunk with its prefix */
+	ZSTD_DCtx *decoder;
+	ZSTD_Sequence *found;
+	size_t found_room;
+	size_t found_count;
+	ZSTD_Sequence *cut;
+	uint8_t *check;
+};
+
+/* Where the cutting of the group's sequences stands: what is left of the sequence begun. */
+struct cursor {
+	size_t next;
+	size_t literals;
+	size_t match;
+	unsigned int offset;
+};
+
+/*
+ * Our level to libzstd's. A small window makes each of libzstd's levels cheaper and weaker than in a solid stream, so a level of ours
+ * borrows the search effort of a higher one, such that size (within 8 %) and CPU stay beside solid `zstd -N`.
+ * Levels above 15 use the optimal parser, whose sequences libzstd 1.5.4 reports wrongly.
+ */
+static int effort(int level)
+{
+	static const int table[ART_LEVEL_MAX + 1] = { 0, 1, 3, 5, 6, 7, 8, 9, 9, 10, 10,
+						      11, 12, 13, 14, 15, 15, 15, 15, 15 };
+
+	return table[level];
+}
+
+static int window_log(uint32_t prefix)
+{
+	int log = 10;
+
+	while (log < 20 && (UINT32_C(2) << log) <= prefix)
+		log++;
+	return log;
+}
+
+static bool set(ZSTD_CCtx *c, ZSTD_cParameter parameter, int value)
+{
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(c, parameter, value));
+}
+
+/* Tables no larger than the window can fill: this is what bounds the memory of a thread. */
+static bool set_up_finder(ZSTD_CCtx *c, int level, uint32_t prefix)
+{
+	int log = window_log(prefix);
+	ZSTD_compressionParameters p = ZSTD_getCParams(level, ART_GROUP_MAX, 0);
+	int chain = (int)p.chainLog < log + 1 ? (int)p.chainLog : log + 1;
+	int hash = (int)p.hashLog < log + 1 ? (int)p.hashLog : log + 1;
+
+	return set(c, ZSTD_c_compressionLevel, level) && set(c, ZSTD_c_windowLog, log) &&
+	       set(c, ZSTD_c_chainLog, chain) && set(c, ZSTD_c_hashLog, hash);
+}
+
+static bool set_up(struct art_encoder *e, int level)
+{
+	return set_up_finder(e->finder, effort(level), e->prefix) &&
+	       set(e->coder, ZSTD_c_compressionLevel, effort(level)) &&
+	       set(e->coder, ZSTD_c_windowLog, 20) && set(e->coder, ZSTD_c_hashLog, 10) &&
+	       set(e->coder, ZSTD_c_chainLog, 10) &&
+	       set(e->coder, ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters) &&
+	       set(e->prefixed, ZSTD_c_compressionLevel, e->slow ? ART_LEVEL_MAX : level);
+}
+
+int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t prefix,
+		    struct art_err *err)
+{
+	struct art_encoder *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return art_fail_memory(err);
+	e->slow = max;
+	e->prefix = prefix;
+	e->finder = ZSTD_createCCtx();
+	e->coder = ZSTD_createCCtx();
+	e->prefixed = ZSTD_createCCtx();
+	e->decoder = ZSTD_createDCtx();
+	e->found_room = ZSTD_sequenceBound(ART_GROUP_MAX);
+	/* Far more than is used; pages that are not touched cost nothing. */
+	e->found = malloc(e->found_room * sizeof(*e->found));
+	e->cut = malloc(ZSTD_sequenceBound(ART_CHUNK_MAX) * sizeof(*e->cut));
+	e->check = malloc(ZSTD_COMPRESSBOUND(ART_CHUNK_MAX));
+	if (!e->finder || !e->coder || !e->prefixed || !e->decoder || !e->found || !e->cut ||
+	    !e->check || !set_up(e, level)) {
+		art_encoder_free(e);
+		return art_fail_memory(err);
+	}
+	*out = e;
+	return 0;
+}
+
+void art_encoder_free(struct art_encoder *e)
+{
+	if (!e)
+		return;
+	ZSTD_freeCCtx(e->finder);
+	ZSTD_freeCCtx(e->coder);
+	ZSTD_freeCCtx(e->prefixed);
+	ZSTD_freeDCtx(e->decoder);
+	free(e->found);
+	free(e->cut);
+	free(e->check);
+	free(e);
+}
+
+/* The next LEN bytes' share of the sequences; returns how many there are in e->cut, the last one being
+ * the delimiter that ends a block. */
+static size_t cut_sequences(struct art_encoder *e, struct cursor *at, size_t len)
+{
+	size_t count = 0, literals = 0, n;
+
+	while (len > 0) {
+		if (at->literals == 0 && at->match == 0) {
+			if (at->next == e->found_count) {
+				literals += len;
+				break;
+			}
+			at->literals = e->found[at->next].litLength;
+			at->match = e->found[at->next].matchLength;
+			at->offset = e->found[at->next++].offset;
+		}
+		n = at->literals < len ? at->literals : len;
+		literals += n;
+		at->literals -= n;
+		len -= n;
+		n = at->match < len ? at->match : len;
+		at->match -= n;
+		len -= n;
+		if (n < MATCH_MIN) {
+			literals += n;
+			continue;
+		}
+		e->cut[count++] = (ZSTD_Sequence){ at->offset, (unsigned int)literals,
+						   (unsigned int)n, 0 };
+		literals = 0;
+	}
+	e->cut[count++] = (ZSTD_Sequence){ 0, (unsigned int)literals, 0, 0 };
+	return count;
+}
+
+/* Does the frame of N bytes at OUT give the chunk again? */
+static bool decodes(struct art_encoder *e, const uint8_t *out, size_t n, const uint8_t *chunk,
+		    size_t len, size_t prefix)
+{
+	size_t got;
+
+	ZSTD_DCtx_refPrefix(e->decoder, chunk - prefix, prefix);
+	got = ZSTD_decompressDCtx(e->decoder, e->check, len, out, n);
+	return got == len && memcmp(e->check, chunk, len) == 0;
+}
+
+/* A chunk that is stored as it is. */
+static struct art_stored store_raw(uint8_t *out, const uint8_t *chunk, uint32_t len)
+{
+	memcpy(out, chunk, len);
+	return (struct art_stored){ ART_ROW_RAW, len };
+}
+
+/* With its prefix, at OUT, in less than LEN bytes; else raw. */
+static struct art_stored encode_prefixed(struct art_encoder *e, const uint8_t *chunk,
+					 uint32_t len, size_t prefix, uint8_t *out)
+{
+	size_t n;
+
+	ZSTD_CCtx_refPrefix(e->prefixed, chunk - prefix, prefix);
+	n = ZSTD_compress2(e->prefixed, out, len - 1, chunk, len);
+	if (ZSTD_isError(n) || !decodes(e, out, n, chunk, len, prefix))
+		return store_raw(out, chunk, len);
+	return (struct art_stored){ ART_ROW_ZSTD, (uint32_t)n };
+}
+
+static struct art_stored encode_cut(struct art_encoder *e, struct cursor *at,
+				    const uint8_t *chunk, uint32_t len, size_t prefix,
+				    uint8_t *out)
+{
+	size_t count = cut_sequences(e, at, len);
+	/* libzstd wants room for the worst case of a block; e->check has it. */
+	size_t n = ZSTD_compressSequences(e->coder, e->check, ZSTD_COMPRESSBOUND(ART_CHUNK_MAX),
+					  e->cut, count, chunk, len);
+
+	if (ZSTD_isError(n))
+		return encode_prefixed(e, chunk, len, prefix, out);
+	if (n >= len)
+		return store_raw(out, chunk, len);
+	memcpy(out, e->check, n);
+	if (!decodes(e, out, n, chunk, len, prefix))
+		return encode_prefixed(e, chunk, len, prefix, out);
+	return (struct art_stored){ ART_ROW_ZSTD, (uint32_t)n };
+}
+
+int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_t *lengths,
+		      size_t count, uint8_t *out, struct art_stored *stored,
+		      struct art_err *err)
+{
+	struct cursor at = { 0 };
+	size_t total = 0, pos = 0, i;
+	bool cut = false;
+
+	for (i = 0; i < count; i++)
+		total += lengths[i];
+	if (total > ART_GROUP_MAX)
+		return art_fail(err, ART_E_FAILED, "a group of %zu bytes is too large", total);
+	if (!e->slow) {
+		e->found_count = ZSTD_generateSequences(e->finder, e->found, e->found_room,
+							plain, total);
+		cut = !ZSTD_isError(e->found_count);
+	}
+	for (i = 0; i < count; i++) {
+		size_t prefix = pos < e->prefix ? pos : e->prefix;
+
+		stored[i] = cut ? encode_cut(e, &at, plain + pos, lengths[i], prefix, out) :
+				  encode_prefixed(e, plain + pos, lengths[i], prefix, out);
+		out += stored[i].len;
+		pos += lengths[i];
+	}
+	return 0;
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Cutting: where files start, where the content says so, and around runs of zero bytes. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libartifact/index.h"
+#include "libartifact/io.h"
+#include "libartifact/plan.h"
+#include "libartifact/util.h"
+
+#define PAGE ((uint32_t)4096)
+
+/* A shorter run of zeros is cheaper inside a chunk than as a row and two more chunks. */
+#define ZERO_MIN ((uint64_t)32 * 1024)
+#define READ_AHEAD ((size_t)1024 * 1024)
+#define META_ALONE ((uint64_t)256 * 1024)
+
+static const struct art_region *region_at(struct art_view *v, uint64_t off)
+{
+	const struct art_region *list = v->regions->list;
+	size_t low = 0, high = v->regions->count - 1;
+
+	if (v->hint > high || list[v->hint].offset > off)
+		v->hint = 0;
+	else
+		low = v->hint;
+	while (low < high) {
+		size_t mid = high - (high - low) / 2;
+
+		if (list[mid].offset <= off)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	v->hint = low;
+	return &list[low];
+}
+
+int art_view_read(struct art_view *v, void *buf, size_t len, uint64_t off,
+		  struct art_err *err)
+{
+	uint8_t *out = buf;
+
+	while (len > 0) {
+		const struct art_region *r = v->regions ? region_at(v, off) : NULL;
+		uint64_t left = r ? r->offset + r->length - off : v->size - off;
+		size_t n = left < len ? (size_t)left : len;
+		ssize_t got = (ssize_t)n;
+
+		if (r && r->type == ART_REGION_FREE)
+			memset(out, 0, n);
+		else
+			got = art_pread_full(v->fd, out, n, off, v->name, err);
+		if (got < 0)
+			return (int)got;
+		if ((size_t)got < n)
+			return art_fail(err, ART_E_SOURCE_CHANGED, "'%s' became shorter", v->name);
+		out += n;
+		off += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* The state of the cutting. */
+struct cutter {
+	struct art_plan *plan;
+	struct art_view *view;
+	uint32_t chunk;     /* usual size */
+	uint64_t pos;       /* start of what is pending */
+	uint32_t pending;   /* bytes of a chunk not cut off yet */
+	uint64_t zeros;     /* zero bytes behind it */
+	uint64_t group;     /* plain bytes in the current group */
+	bool group_due;     /* the next chunk begins a group */
+	bool packing;       /* what is pending are small files: the next one may join them */
+	uint64_t buf_off;
+	size_t buf_len;
+	uint8_t buf[READ_AHEAD];
+};
+
+static int add_cut(struct cutter *c, uint64_t len, bool zero, struct art_err *err)
+{
+	struct art_plan *p = c->plan;
+	bool group = false;
+
+	if (p->count == p->room) {
+		size_t room = p->room ? 2 * p->room : 4096;
+		struct art_cut *more = realloc(p->cuts, room * sizeof(*more));
+
+		if (!more)
+			return art_fail_memory(err);
+		p->cuts = more;
+		p->room = room;
+	}
+	if (!zero) {
+		group = c->group_due || c->group + len > ART_GROUP_MAX;
+		c->group = (group ? 0 : c->group) + len;
+		c->group_due = false;
+	}
+	p->cuts[p->count++] = (struct art_cut){ (uint32_t)len, zero, group };
+	c->pos += len;
+	return 0;
+}
+
+/* A run of zeros that is long enough joins the zero row before it, if that lies in the same segment. */
+static int add_zeros(struct cutter *c, uint64_t len, struct art_err *err)
+{
+	struct art_cut *last = c->plan->count ? &c->plan->cuts[c->plan->count - 1] : NULL;
+	int code = 0;
+
+	if (last && last->zero && c->pos % ART_SEGMENT_SIZE != 0 &&
+	    last->len + len <= ART_ZERO_MAX) {
+		last->len += (uint32_t)len;
+		c->pos += len;
+		return 0;
+	}
+	/* Rows of whole pages, so that a long run stays aligned. */
+	while (code == 0 && len > 0) {
+		uint64_t n = len < ART_ZERO_MAX ? len : ART_ZERO_MAX / PAGE * PAGE;
+
+		code = add_cut(c, n, true, err);
+		len -= n;
+	}
+	return code;
+}
+
+static int flush_chunk(struct cutter *c, struct art_err *err)
+{
+	uint32_t n = c->pending;
+
+	c->pending = 0;
+	return n ? add_cut(c, n, false, err) : 0;
+}
+
+/* Is here a place to cut that the content names? A hash over the page before: the same pages
+ * give the same cuts wherever they lie. One page in eight on average. */
+static bool content_cuts(const uint8_t *page, size_t len)
+{
+	uint64_t h = 0, word;
+	size_t i;
+
+	for (i = 0; i + 8 <= len; i += 8) {
+		memcpy(&word, page + i, 8);
+		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 29;
+	}
+	return h >> 61 == 0;
+}
+
+static int add_page(struct cutter *c, const uint8_t *page, uint32_t len, bool by_content,
+		    struct art_err *err)
+{
+	uint32_t most = by_content ? 2 * c->chunk : c->chunk;
+	int code = 0;
+
+	if (c->pending + len > most)
+		code = flush_chunk(c, err);
+	c->pending += len;
+	if (code == 0 && by_content && c->pending >= c->chunk / 2 && content_cuts(page, len))
+		code = flush_chunk(c, err);
+	return code;
+}
+
+/* What to do with the zeros seen before data or before the end of a region. */
+static int settle_zeros(struct cutter *c, bool by_content, struct art_err *err)
+{
+	static const uint8_t zero_page[4096];
+	uint64_t zeros = c->zeros;
+	int code = 0;
+
+	c->zeros = 0;
+	if (zeros >= ZERO_MIN) {
+		code = flush_chunk(c, err);
+		return code < 0 ? code : add_zeros(c, zeros, err);
+	}
+	while (code == 0 && zeros > 0) {
+		uint32_t n = zeros < PAGE ? (uint32_t)zeros : PAGE;
+
+		code = add_page(c, zero_page, n, by_content, err);
+		zeros -= n;
+	}
+	return code;
+}
+
+/* LEN bytes at OFF, which lie in the read-ahead buffer until the next call. */
+static int look_at(struct cutter *c, uint64_t off, uint64_t end, uint32_t len,
+		   const uint8_t **page, struct art_err *err)
+{
+	if (off < c->buf_off || off + len > c->buf_off + c->buf_len) {
+		size_t n = end - off < READ_AHEAD ? (size_t)(end - off) : READ_AHEAD;
+		int code = art_view_read(c->view, c->buf, n, off, err);
+
+		if (code < 0)
+			return code;
+		c->buf_off = off;
+		c->buf_len = n;
+	}
+	*page = c->buf + (off - c->buf_off);
+	return 0;
+}
+
+/* The end of the hole at OFF, or OFF when there is none or the filesystem cannot tell. */
+static uint64_t hole_end(struct cutter *c, uint64_t off, uint64_t end)
+{
+	off_t data = lseek(c->view->fd, (off_t)off, SEEK_DATA);
+
+	if (data < 0)
+		return off;
+	data -= data % PAGE;
+	if ((uint64_t)data <= off)
+		return off;
+	return (uint64_t)data < end ? (uint64_t)data : end;
+}
+
+/* A stretch of one region inside one segment, page by page. */
+static int cut_pages(struct cutter *c, uint64_t off, uint64_t end, bool by_content,
+		     struct art_err *err)
+{
+	uint64_t start = off, next_look = off;
+	const uint8_t *page;
+	int code = 0;
+
+	while (code == 0 && off < end) {
+		uint32_t n = end - off < PAGE ? (uint32_t)(end - off) : PAGE;
+
+		/* Holes of sparse files are not read. Asked for once in a megabyte. */
+		if (off >= next_look) {
+			uint64_t data = hole_end(c, off, end);
+
+			data = start + (data - start) / PAGE * PAGE;
+			next_look = data + READ_AHEAD;
+			if (data > off) {
+				c->zeros += data - off;
+				off = data;
+				continue;
+			}
+		}
+		code = look_at(c, off, end, n, &page, err);
+		if (code < 0)
+			break;
+		if (art_is_zero(page, n)) {
+			c->zeros += n;
+		} else {
+			code = settle_zeros(c, by_content, err);
+			if (code == 0)
+				code = add_page(c, page, n, by_content, err);
+		}
+		off += n;
+	}
+	if (code == 0)
+		code = settle_zeros(c, by_content, err);
+	return code;
+}
+
+static int cut_block(struct cutter *c, uint64_t off, uint64_t end, struct art_err *err)
+{
+	int code = 0;
+
+	while (code == 0 && off < end) {
+		uint64_t n = end - off < ART_CHUNK_MAX ? end - off : ART_CHUNK_MAX;
+
+		code = add_cut(c, n, false, err);
+		off += n;
+	}
+	return code;
+}
+
+static int cut_stretch(struct cutter *c, const struct art_region *r, uint64_t off,
+		       uint64_t end, struct art_err *err)
+{
+	int code;
+
+	/* Small holes between files stay in the chunk before them, as zeros. */
+	if (r->type == ART_REGION_FREE && end - off < ZERO_MIN) {
+		c->zeros += end - off;
+		return settle_zeros(c, false, err);
+	}
+	if (r->type != ART_REGION_SMALL || !c->packing) {
+		code = flush_chunk(c, err);
+		if (code < 0)
+			return code;
+	}
+	c->packing = r->type == ART_REGION_SMALL;
+	switch (r->type) {
+	case ART_REGION_FREE:
+		return add_zeros(c, end - off, err);
+	case ART_REGION_BLOCK:
+		return cut_block(c, off, end, err);
+	case ART_REGION_SMALL:
+	case ART_REGION_DATA:
+		return cut_pages(c, off, end, true, err);
+	case ART_REGION_FILE:
+	case ART_REGION_META:
+		return cut_pages(c, off, end, false, err);
+	}
+	return art_fail(err, ART_E_FAILED, "a region of unknown type");
+}
+
+static int cut_region(struct cutter *c, const struct art_region *r, struct art_err *err)
+{
+	uint64_t off = r->offset, end = r->offset + r->length;
+	/* Metadata compresses with metadata, and changes when nothing else does; single directory blocks
+	 * between files are not worth a group. */
+	bool alone = r->type == ART_REGION_META && r->length >= META_ALONE;
+	int code = alone ? flush_chunk(c, err) : 0;
+
+	if (alone)
+		c->group_due = true;
+	while (code == 0 && off < end) {
+		uint64_t stop = (off / ART_SEGMENT_SIZE + 1) * ART_SEGMENT_SIZE;
+
+		if (off % ART_SEGMENT_SIZE == 0) {
+			code = flush_chunk(c, err);
+			c->group_due = true;
+		}
+		if (stop > end)
+			stop = end;
+		if (code == 0)
+			code = cut_stretch(c, r, off, stop, err);
+		if (code == 0 && stop % ART_SEGMENT_SIZE == 0)
+			code = flush_chunk(c, err);
+		off = stop;
+	}
+	if (alone && code == 0) {
+		code = flush_chunk(c, err);
+		c->group_due = true;
+	}
+	return code;
+}
+
+int art_plan_make(struct art_plan *plan, struct art_view *view, uint32_t chunk,
+		  struct art_err *err)
+{
+	const struct art_region whole = { 0, view->size, ART_REGION_DATA };
+	struct cutter *c = calloc(1, sizeof(*c));
+	size_t i;
+	int code = 0;
+
+	if (!c)
+		return art_fail_memory(err);
+	c->plan = plan;
+	c->view = view;
+	c->chunk = chunk;
+	if (!view->regions)
+		code = cut_region(c, &whole, err);
+	for (i = 0; view->regions && code == 0 && i < view->regions->count; i++)
+		code = cut_region(c, &view->regions->list[i], err);
+	if (code == 0)
+		code = flush_chunk(c, err);
+	if (code == 0 && c->pos != view->size)
+		code = art_fail(err, ART_E_FAILED, "the regions of '%s' do not cover it", view->name);
+	free(c);
+	return code;
+}
+
+void art_plan_clear(struct art_plan *plan)
+{
+	free(plan->cuts);
+	memset(plan, 0, sizeof(*plan));
+}
