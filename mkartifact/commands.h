@@ -3,6 +3,7 @@
 #ifndef MK_COMMANDS_H
 #define MK_COMMANDS_H
 
+int mk_create(int argc, char **argv);
 int mk_sign(int argc, char **argv);
 int mk_digest(int argc, char **argv);
 int mk_attach(int argc, char **argv);

@@ -2,14 +2,15 @@
 # mkartifact: makes, signs and lays out artifacts on a build host.
 # In a folder of its own: the build tree has a folder of that name already.
 bin_PROGRAMS += %D%/mkartifact
-mkartifact_mkartifact_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS) $(P11_CFLAGS)
-mkartifact_mkartifact_LDADD = $(LIBCOMMON)
+mkartifact_mkartifact_CFLAGS = $(AM_CFLAGS) $(EXT2FS_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS) $(P11_CFLAGS)
+mkartifact_mkartifact_LDADD = libcommon.a $(LIBARTFS)
 mkartifact_mkartifact_SOURCES =
 mkartifact_mkartifact_SOURCES += %D%/main.c %D%/commands.h
 mkartifact_mkartifact_SOURCES += %D%/load.c %D%/load.h
 mkartifact_mkartifact_SOURCES += %D%/secret.c %D%/secret.h
 mkartifact_mkartifact_SOURCES += %D%/signer.c %D%/signer.h %D%/token.h
 mkartifact_mkartifact_SOURCES += %D%/ecdsa.c %D%/ecdsa.h
+mkartifact_mkartifact_SOURCES += %D%/create.c %D%/create.h %D%/create_options.c
 mkartifact_mkartifact_SOURCES += %D%/keygen.c
 mkartifact_mkartifact_SOURCES += %D%/sign.c
 mkartifact_mkartifact_SOURCES += %D%/attach.c

@@ -13,6 +13,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
+	{ "create", mk_create, "make an artifact out of a root filesystem" },
 	{ "sign", mk_sign, "add a signature; the payload is not touched" },
 	{ "digest", mk_digest, "print the text to be signed elsewhere" },
 	{ "attach", mk_attach, "put in a signature that was made elsewhere" },
