@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 
+#include "libartifact/crypto.h"
 #include "libartifact/digest.h"
 
 struct art_digest {
@@ -18,8 +19,12 @@ static int digest_fail(struct art_err *err)
 
 static int digest_new(struct art_digest **out, const char *name, struct art_err *err)
 {
-	struct art_digest *d = calloc(1, sizeof(*d));
+	struct art_digest *d;
+	int code = art_crypto_begin(err);
 
+	if (code)
+		return code;
+	d = calloc(1, sizeof(*d));
 	if (!d)
 		return art_fail_memory(err);
 	d->md = EVP_MD_fetch(NULL, name, NULL);

@@ -17,6 +17,7 @@
 #include <openssl/x509.h>
 
 #include "libartifact/base64.h"
+#include "libartifact/crypto.h"
 #include "libartifact/digest.h"
 #include "libartifact/io.h"
 #include "libartifact/key.h"
@@ -111,6 +112,13 @@ static int put_coordinate(EVP_PKEY *pkey, const char *param, uint8_t *out, size_
 	return ok ? 0 : -1;
 }
 
+/* Our own lack of memory, where libcrypto's is looked for. */
+static int no_memory(void)
+{
+	ERR_raise(ERR_LIB_USER, ERR_R_MALLOC_FAILURE);
+	return -1;
+}
+
 /* The one encoding of an EC key: named curve, uncompressed point, whatever form it was read in. */
 static int encode_ec(EVP_PKEY *pkey, const struct algorithm *a, uint8_t **out, size_t *len)
 {
@@ -119,7 +127,7 @@ static int encode_ec(EVP_PKEY *pkey, const struct algorithm *a, uint8_t **out, s
 	char form[32];
 
 	if (!der)
-		return -1;
+		return no_memory();
 	/* A curve written out in numbers may only look like the one whose name libcrypto gives it. */
 	if (EVP_PKEY_get_utf8_string_param(pkey, OSSL_PKEY_PARAM_EC_ENCODING, form, sizeof(form),
 					   NULL) != 1 || strcmp(form, "named_curve") != 0)
@@ -150,7 +158,7 @@ static int encode(EVP_PKEY *pkey, const struct algorithm *a, uint8_t **out, size
 		memcpy(*out, der, (size_t)n);
 	OPENSSL_free(der);
 	*len = (size_t)n;
-	return *out ? 0 : -1;
+	return *out ? 0 : no_memory();
 }
 
 /*
@@ -224,35 +232,45 @@ static int check_strength(EVP_PKEY *pkey, const struct algorithm *a, const char 
 	return 0;
 }
 
+/* The key's own faults, in this order; whether libcrypto was able to judge is the caller's question. */
+static int judge_key(struct art_key *key, const uint8_t *der, size_t len, const char *name,
+		     struct art_err *err)
+{
+	cleanup_free uint8_t *canonical = NULL;
+	const unsigned char *p = der;
+	size_t canonical_len = 0;
+
+	key->pkey = d2i_PUBKEY(NULL, &p, (long)len);
+	if (!key->pkey || p != der + len)
+		return art_fail(err, ART_E_KEY_BAD, "'%s' is not a public key that libcrypto knows",
+				name);
+	key->algorithm = find_algorithm(key->pkey);
+	if (!key->algorithm)
+		return art_fail(err, ART_E_KEY_BAD, "key type '%s' in '%s' is not one of the format's",
+				EVP_PKEY_get0_type_name(key->pkey) ?: "unknown", name);
+	if (encode(key->pkey, key->algorithm, &canonical, &canonical_len) < 0 ||
+	    canonical_len != len || memcmp(canonical, der, len) != 0)
+		return art_fail(err, ART_E_KEY_BAD, "the key in '%s' is not in its canonical encoding",
+				name);
+	return check_strength(key->pkey, key->algorithm, name, err);
+}
+
 /* The only way in: every key, also a signer's own, passes here as DER. */
 static int key_from_der(struct art_key **out, const uint8_t *der, size_t len, const char *name,
 			struct art_err *err)
 {
-	const unsigned char *p = der;
-	cleanup_free uint8_t *canonical = NULL;
 	uint8_t digest[ART_SHA256_LEN];
-	size_t canonical_len = 0;
-	struct art_key *key = calloc(1, sizeof(*key));
-	int code = 0;
+	struct art_key *key;
+	int code = art_crypto_begin(err);
 
+	if (code)
+		return code;
+	key = calloc(1, sizeof(*key));
 	if (!key)
 		return art_fail_memory(err);
-	key->pkey = d2i_PUBKEY(NULL, &p, (long)len);
-	if (!key->pkey || p != der + len)
-		code = art_fail(err, ART_E_KEY_BAD, "'%s' is not a public key that libcrypto knows", name);
-	if (!code) {
-		key->algorithm = find_algorithm(key->pkey);
-		if (!key->algorithm)
-			code = art_fail(err, ART_E_KEY_BAD,
-					"key type '%s' in '%s' is not one of the format's",
-					EVP_PKEY_get0_type_name(key->pkey) ?: "unknown", name);
-	}
-	if (!code && (encode(key->pkey, key->algorithm, &canonical, &canonical_len) < 0 ||
-		      canonical_len != len || memcmp(canonical, der, len) != 0))
-		code = art_fail(err, ART_E_KEY_BAD,
-				"the key in '%s' is not in its canonical encoding", name);
-	if (!code)
-		code = check_strength(key->pkey, key->algorithm, name, err);
+	code = judge_key(key, der, len, name, err);
+	if (code == ART_E_KEY_BAD && art_crypto_lacked_memory())
+		code = art_fail_memory(err);
 	if (!code)
 		code = art_sha256(der, len, digest, err);
 	ERR_clear_error();
@@ -341,14 +359,19 @@ int art_key_load(struct art_key **out, const char *path, struct art_err *err)
 
 int art_key_from_pkey(struct art_key **out, EVP_PKEY *pkey, const char *name, struct art_err *err)
 {
-	const struct algorithm *a = pkey ? find_algorithm(pkey) : NULL;
+	const struct algorithm *a;
 	cleanup_free uint8_t *der = NULL;
 	size_t len = 0;
-	int code;
+	int code = art_crypto_begin(err);
 
+	if (code)
+		return code;
+	a = pkey ? find_algorithm(pkey) : NULL;
 	if (!a || encode(pkey, a, &der, &len) < 0)
-		code = art_fail(err, ART_E_KEY_BAD, "the key type of '%s' is not one of the format's",
-				name);
+		code = art_crypto_lacked_memory() ?
+			       art_fail_memory(err) :
+			       art_fail(err, ART_E_KEY_BAD,
+					"the key type of '%s' is not one of the format's", name);
 	else
 		code = key_from_der(out, der, len, name, err);
 	ERR_clear_error();
@@ -386,20 +409,27 @@ int art_key_verify(const struct art_key *key, const void *text, size_t len, cons
 	const struct algorithm *a = key ? key->algorithm : NULL;
 	EVP_PKEY_CTX *pctx = NULL;
 	EVP_MD_CTX *ctx;
-	int ready, answer = 0;
+	int ready, code, answer = 0;
+	bool lacked;
 
 	if (!key)
 		return art_fail(err, ART_E_KEY_NONE, "no key to verify a signature with");
 	if (!text || !sig || sig_len == 0 || sig_len > ART_SIG_MAX)
 		return art_fail(err, ART_E_SIG_INVALID, "no signature of a possible length by key '%s'",
 				key->id);
+	code = art_crypto_begin(err);
+	if (code)
+		return code;
 	ctx = EVP_MD_CTX_new();
 	ready = ctx && EVP_DigestVerifyInit_ex(ctx, &pctx, a->md, NULL, NULL, key->pkey, NULL) == 1 &&
 		(!is_rsa(a) || set_pss(pctx));
 	if (ready)
 		answer = EVP_DigestVerify(ctx, sig, sig_len, text, len);
 	EVP_MD_CTX_free(ctx);
+	lacked = answer != 1 && art_crypto_lacked_memory();
 	ERR_clear_error();
+	if (lacked)
+		return art_fail_memory(err);
 	if (!ready)
 		return art_fail(err, ART_E_FAILED, "libcrypto cannot verify with '%s'", a->name);
 	/* Negative answers are malformed signatures: only 1 is a yes. */

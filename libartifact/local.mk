@@ -8,6 +8,7 @@ libartifact_a_SOURCES += %D%/util.c %D%/util.h
 libartifact_a_SOURCES += %D%/io.c %D%/io.h
 libartifact_a_SOURCES += %D%/source.c %D%/source.h
 libartifact_a_SOURCES += %D%/digest.c %D%/digest.h
+libartifact_a_SOURCES += %D%/crypto.c %D%/crypto.h
 libartifact_a_SOURCES += %D%/base64.c %D%/base64.h
 libartifact_a_SOURCES += %D%/key.c %D%/key.h
 libartifact_a_SOURCES += %D%/sig.c %D%/sig.h

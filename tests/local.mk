@@ -7,3 +7,4 @@ include %D%/reader/local.mk
 include %D%/vectors/local.mk
 include %D%/fuzz/local.mk
 include %D%/fault/local.mk
+EXTRA_DIST += %D%/coverage.sh %D%/coverage.mk %D%/coverage.py %D%/coverage-exclusions.txt

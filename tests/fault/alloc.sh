@@ -14,6 +14,12 @@ for mode in once from; do
 	$fault run ./failalloc.so --label "manifest" --mode $mode --runs "$runs" --quiet -- \
 		./manifest_probe --format "$tmp/a/manifest.json"
 done
+for name in good manifest signature index data doc; do
+	for mode in once from; do
+		$fault run ./failalloc.so --label "judge $name" --mode $mode --runs "$runs" -- \
+			./probe "$tmp/a/$name.artifact" "$tmp/a/keys"
+	done
+done
 requires artifact-inspect
 for name in good manifest signature index data doc; do
 	for mode in once from; do

@@ -7,6 +7,7 @@
 #ifndef FAULT_H
 #define FAULT_H
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,6 +61,41 @@ static bool fault_due(void)
 		return false;
 	__atomic_add_fetch(&fault->hits, 1, __ATOMIC_RELAXED);
 	return true;
+}
+
+/* What comes after main is not the program's any more, but for example gcov's, which does not take failures. */
+typedef int (*fault_main_fn)(int, char **, char **);
+static fault_main_fn fault_main;
+
+static int fault_run_main(int argc, char **argv, char **env)
+{
+	int status = fault_main(argc, argv, env);
+
+	fault = NULL;
+	return status;
+}
+
+typedef int (*fault_start_fn)(fault_main_fn, int, char **, void (*)(void), void (*)(void),
+			      void (*)(void), void *);
+int __libc_start_main(fault_main_fn program, int argc, char **argv, void (*init)(void),
+		      void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
+
+int __libc_start_main(fault_main_fn program, int argc, char **argv, void (*init)(void),
+		      void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
+{
+	fault_start_fn start = (fault_start_fn)dlsym(RTLD_NEXT, "__libc_start_main");
+
+	fault_main = program;
+	return start(fault_run_main, argc, argv, init, fini, rtld_fini, stack_end);
+}
+
+void exit(int status)
+{
+	void (*leave)(int) = (void (*)(int))dlsym(RTLD_NEXT, "exit");
+
+	fault = NULL;
+	leave(status);
+	__builtin_unreachable();
 }
 
 #endif

@@ -14,6 +14,12 @@ for how in eio eintr short; do
 	$fault run ./failio.so --label "manifest" --how $how --runs "$runs" --quiet -- \
 		./manifest_probe --format "$tmp/a/manifest.json"
 done
+for name in good manifest signature index data doc; do
+	for how in eio eintr short; do
+		$fault run ./failio.so --label "judge $name" --how $how --runs "$runs" -- \
+			./probe "$tmp/a/$name.artifact" "$tmp/a/keys"
+	done
+done
 requires artifact-inspect
 for name in good manifest signature index data doc; do
 	for how in eio eintr short; do
