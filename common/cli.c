@@ -112,17 +112,29 @@ int cli_print_json(const struct json_t *root, struct art_err *err)
 	return 0;
 }
 
+json_t *cli_json_text(const char *text)
+{
+	size_t len = strlen(text), room = 4 * len + 1;
+	json_t *string = json_stringn(text, len);
+	char *safe;
+
+	if (string)
+		return string;
+	safe = malloc(room);
+	if (!safe)
+		return NULL;
+	text_escape(safe, room, text, len);
+	string = json_string(safe);
+	free(safe);
+	return string;
+}
+
 static void print_json_error(const char *name, int status, const char *text, json_t *report)
 {
 	json_t *root = report ? json_incref(report) : json_object();
-	char safe[2048];
-	json_t *error = json_pack("{s:s,s:i,s:s}", "name", name, "exit", status, "text", text);
+	json_t *error = json_pack("{s:s,s:i,s:o}", "name", name, "exit", status, "text",
+				  cli_json_text(text));
 
-	if (!error) {
-		/* Text that is not UTF-8. */
-		text_escape(safe, sizeof(safe), text, strlen(text));
-		error = json_pack("{s:s,s:i,s:s}", "name", name, "exit", status, "text", safe);
-	}
 	if (root && json_object_set_new(root, "error", error) == 0)
 		cli_print_json(root, NULL);
 	json_decref(root);

@@ -53,6 +53,9 @@ int cli_fail(const struct art_err *err);
 struct json_t;
 int cli_print_json(const struct json_t *root, struct art_err *err);
 
+/* A JSON string of any bytes; what is no UTF-8 is escaped as on a terminal. NULL: out of memory. */
+struct json_t *cli_json_text(const char *text);
+
 /* As cli_fail, with "error" put into REPORT (an object, may be NULL; stays the caller's), so that what was found
  * before the fault is reported too, in one JSON document. */
 int cli_fail_report(const struct art_err *err, struct json_t *report);

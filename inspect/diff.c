@@ -207,8 +207,9 @@ static int diff(struct side side[2], const struct inspect_options *opt, struct a
 	if (code == 0)
 		code = diff_download(&side[0].file, &side[1].file, &download, err);
 	if (code == 0 && cli_json()) {
-		root = json_pack("{s:s,s:s,s:O,s:O,s:O,s:O}", "old", side[0].file.src->name, "new",
-				 side[1].file.src->name, "manifest", manifest, "packages", packages,
+		root = json_pack("{s:o,s:o,s:O,s:O,s:O,s:O}", "old",
+				 cli_json_text(side[0].file.src->name), "new",
+				 cli_json_text(side[1].file.src->name), "manifest", manifest, "packages", packages,
 				 "files", files, "download", download);
 		code = root ? cli_print_json(root, err) : art_fail_memory(err);
 		json_decref(root);

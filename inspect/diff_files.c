@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
+#include "common/cli.h"
 #include "inspect/diff.h"
 #include "libartifact/digest.h"
 #include "libartifact/fs/scan.h"
+#include "libartifact/util.h"
 
 struct node {
 	char *path;
@@ -14,6 +15,15 @@ struct node {
 	mode_t mode;
 	uint32_t uid, gid, major, minor;
 	uint64_t size;
+};
+
+/* Bits in the order of append_change's names. */
+enum {
+	DIFFERS_CONTENT = 1 << 0,
+	DIFFERS_TYPE = 1 << 1,
+	DIFFERS_MODE = 1 << 2,
+	DIFFERS_OWNER = 1 << 3,
+	DIFFERS_DEVICE = 1 << 4,
 };
 
 struct tree {
@@ -99,18 +109,6 @@ static int compare_content(struct art_fs *old, struct art_fs *now, const char *p
 	return code;
 }
 
-/* A name that is no UTF-8 cannot be a JSON string; it is escaped then. */
-static json_t *json_text(const char *text)
-{
-	char safe[8192];
-	json_t *s = json_string(text);
-
-	if (s)
-		return s;
-	text_escape(safe, sizeof(safe), text, strlen(text));
-	return json_string(safe);
-}
-
 struct lists {
 	json_t *added, *removed, *changed;
 };
@@ -128,41 +126,56 @@ static int append(json_t *list, json_t *value, struct art_err *err)
 	return json_array_append_new(list, value) < 0 ? art_fail_memory(err) : 0;
 }
 
+/* In what respects two entries of one path differ, their content apart. */
+static unsigned int compare_inodes(const struct node *a, const struct node *b)
+{
+	unsigned int what = 0;
+
+	if ((a->mode & S_IFMT) != (b->mode & S_IFMT))
+		what |= DIFFERS_TYPE;
+	if ((a->mode & 07777) != (b->mode & 07777))
+		what |= DIFFERS_MODE;
+	if (a->uid != b->uid || a->gid != b->gid)
+		what |= DIFFERS_OWNER;
+	if (a->major != b->major || a->minor != b->minor)
+		what |= DIFFERS_DEVICE;
+	if (S_ISLNK(a->mode) && S_ISLNK(b->mode) && strcmp(a->target, b->target) != 0)
+		what |= DIFFERS_CONTENT;
+	return what;
+}
+
+static int append_change(json_t *changed, const char *path, unsigned int what, struct art_err *err)
+{
+	static const char *const names[] = { "content", "type", "mode", "owner", "device" };
+	json_t *list = json_array();
+	int code = list ? 0 : art_fail_memory(err);
+
+	for (size_t i = 0; code == 0 && i < ART_ARRAY_SIZE(names); i++) {
+		if (what & 1U << i)
+			code = append(list, json_string(names[i]), err);
+	}
+	if (code == 0)
+		code = append(changed, json_pack("{s:o,s:O}", "path", cli_json_text(path), "what", list), err);
+	json_decref(list);
+	return code;
+}
+
 static int compare_nodes(struct art_fs *old, struct art_fs *now, const struct node *a,
 			 const struct node *b, struct art_digest *sha256, struct lists *lists,
 			 struct art_err *err)
 {
+	unsigned int what = compare_inodes(a, b);
 	bool same = true;
-	json_t *what;
 	int code = 0;
 
 	if (S_ISREG(a->mode) && S_ISREG(b->mode)) {
-		if (a->size != b->size)
-			same = false;
-		else
+		same = a->size == b->size;
+		if (same)
 			code = compare_content(old, now, a->path, &same, sha256, err);
-		if (code < 0)
-			return code;
-	} else if (S_ISLNK(a->mode) && S_ISLNK(b->mode)) {
-		same = strcmp(a->target, b->target) == 0;
 	}
-	what = json_array();
 	if (!same)
-		json_array_append_new(what, json_string("content"));
-	if ((a->mode & S_IFMT) != (b->mode & S_IFMT))
-		json_array_append_new(what, json_string("type"));
-	if ((a->mode & 07777) != (b->mode & 07777))
-		json_array_append_new(what, json_string("mode"));
-	if (a->uid != b->uid || a->gid != b->gid)
-		json_array_append_new(what, json_string("owner"));
-	if (a->major != b->major || a->minor != b->minor)
-		json_array_append_new(what, json_string("device"));
-	if (json_array_size(what) == 0) {
-		json_decref(what);
-		return 0;
-	}
-	return append(lists->changed, json_pack("{s:o,s:o}", "path", json_text(a->path), "what", what),
-		      err);
+		what |= DIFFERS_CONTENT;
+	return code < 0 || what == 0 ? code : append_change(lists->changed, a->path, what, err);
 }
 
 static int merge(struct art_fs *old, struct art_fs *now, const struct tree *a,
@@ -178,9 +191,9 @@ static int merge(struct art_fs *old, struct art_fs *now, const struct tree *a,
 					  : by_path(&a->list[i], &b->list[j]);
 
 		if (order < 0)
-			code = append(lists->removed, json_text(a->list[i++].path), err);
+			code = append(lists->removed, cli_json_text(a->list[i++].path), err);
 		else if (order > 0)
-			code = append(lists->added, json_text(b->list[j++].path), err);
+			code = append(lists->added, cli_json_text(b->list[j++].path), err);
 		else
 			code = compare_nodes(old, now, &a->list[i++], &b->list[j++], sha256, lists, err);
 	}
@@ -214,8 +227,8 @@ static int by_package(const struct art_package *a, const struct art_package *b)
 
 static json_t *json_package(const struct art_package *p)
 {
-	return json_pack("{s:o,s:o,s:o}", "name", json_text(p->name), "arch",
-			 json_text(p->arch ? p->arch : ""), "version", json_text(p->version));
+	return json_pack("{s:o,s:o,s:o}", "name", cli_json_text(p->name), "arch",
+			 cli_json_text(p->arch ? p->arch : ""), "version", cli_json_text(p->version));
 }
 
 static int merge_packages(const struct art_packages *a, const struct art_packages *b,
@@ -239,9 +252,9 @@ static int merge_packages(const struct art_packages *a, const struct art_package
 			if (strcmp(p->version, q->version) == 0)
 				continue;
 			code = append(lists->changed,
-				      json_pack("{s:o,s:o,s:o,s:o}", "name", json_text(p->name), "arch",
-						json_text(p->arch ? p->arch : ""), "old",
-						json_text(p->version), "new", json_text(q->version)),
+				      json_pack("{s:o,s:o,s:o,s:o}", "name", cli_json_text(p->name), "arch",
+						cli_json_text(p->arch ? p->arch : ""), "old",
+						cli_json_text(p->version), "new", cli_json_text(q->version)),
 				      err);
 		}
 	}

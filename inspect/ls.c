@@ -103,36 +103,30 @@ static void print_long(const struct art_fs_entry *e)
 	printf(" %s ", when);
 }
 
-/* A name that is no UTF-8 cannot be a JSON string; it is escaped then. */
-static json_t *json_text(const char *text)
-{
-	char safe[8192];
-	json_t *s = json_string(text);
-
-	if (s)
-		return s;
-	text_escape(safe, sizeof(safe), text, strlen(text));
-	return json_string(safe);
-}
-
 static json_t *json_entry(const struct art_fs_entry *e)
 {
 	char mode[8];
 	json_t *o;
 
 	snprintf(mode, sizeof(mode), "%04o", (unsigned int)(e->mode & 07777));
-	o = json_pack("{s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "path", json_text(e->path), "type",
+	o = json_pack("{s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "path", cli_json_text(e->path), "type",
 		      type_name(e->mode), "mode", mode, "uid", (json_int_t)e->uid, "gid",
 		      (json_int_t)e->gid, "size", (json_int_t)e->size, "mtime",
 		      (json_int_t)e->mtime, "inode", (json_int_t)e->inode, "links",
 		      (json_int_t)e->links);
-	if (o && e->target)
-		json_object_set_new(o, "target", json_text(e->target));
-	if (o && (S_ISCHR(e->mode) || S_ISBLK(e->mode))) {
-		json_object_set_new(o, "major", json_integer(e->rdev_major));
-		json_object_set_new(o, "minor", json_integer(e->rdev_minor));
+	if (!o)
+		return NULL;
+	if (e->target && json_object_set_new(o, "target", cli_json_text(e->target)) < 0)
+		goto fail;
+	if (S_ISCHR(e->mode) || S_ISBLK(e->mode)) {
+		if (json_object_set_new(o, "major", json_integer(e->rdev_major)) < 0 ||
+		    json_object_set_new(o, "minor", json_integer(e->rdev_minor)) < 0)
+			goto fail;
 	}
 	return o;
+fail:
+	json_decref(o);
+	return NULL;
 }
 
 static int list_entry(void *ctx, const struct art_fs_entry *e, struct art_err *err)

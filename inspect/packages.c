@@ -19,14 +19,15 @@ static int print_json(const struct art_packages *p, struct art_err *err)
 
 	for (size_t i = 0; list && i < p->count; i++) {
 		const struct art_package *k = &p->list[i];
-		json_t *o = json_pack("{s:s,s:s,s:s,s:s?,s:s?}", "name", k->name, "version",
-				      k->version, "arch", k->arch ? k->arch : "", "source", k->source,
-				      "source-version", k->source_version);
+		json_t *o = json_pack("{s:o,s:o,s:o,s:o?,s:o?}", "name", cli_json_text(k->name),
+				      "version", cli_json_text(k->version), "arch",
+				      cli_json_text(k->arch ? k->arch : ""), "source",
+				      k->source ? cli_json_text(k->source) : NULL, "source-version",
+				      k->source_version ? cli_json_text(k->source_version) : NULL);
 
 		if (!o || json_array_append_new(list, o) < 0) {
 			json_decref(list);
-			return art_fail(err, ART_E_FAILED, "package '%s' has a name that is no UTF-8",
-					k->name);
+			return art_fail_memory(err);
 		}
 	}
 	root = json_pack("{s:s?,s:o}", "manager", p->manager, "packages", list);

@@ -156,10 +156,16 @@ static json_t *json_signatures(const struct inspect_file *f)
 {
 	json_t *lines = json_array();
 
-	for (size_t i = 0; lines && i < f->sigs.count; i++)
-		json_array_append_new(lines, json_pack("{s:s,s:s,s:s}", "algorithm",
-						       f->sigs.sig[i].algorithm, "key-id",
-						       f->sigs.sig[i].key_id, "state", line_state(f, i)));
+	for (size_t i = 0; lines && i < f->sigs.count; i++) {
+		const struct art_sig *sig = &f->sigs.sig[i];
+		json_t *entry = json_pack("{s:s,s:s,s:s}", "algorithm", sig->algorithm, "key-id",
+					  sig->key_id, "state", line_state(f, i));
+
+		if (json_array_append_new(lines, entry) < 0) {
+			json_decref(lines);
+			return NULL;
+		}
+	}
 	return json_pack("{s:b,s:o?,s:o}", "checked", f->trust != NULL, "trusted",
 			 f->trust ? json_boolean(f->trusted) : json_null(), "lines", lines);
 }
@@ -171,7 +177,7 @@ static int show_json(const struct inspect_file *f, const char *digest, struct ar
 	json_t *root;
 	int code;
 
-	root = json_pack("{s:s,s:I,s:s,s:o,s:o}", "file", f->src->name, "size",
+	root = json_pack("{s:o,s:I,s:s,s:o,s:o}", "file", cli_json_text(f->src->name), "size",
 			 (json_int_t)art_reader_total_size(f->reader), "digest", digest, "signatures",
 			 json_signatures(f), "manifest",
 			 json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, NULL));

@@ -21,6 +21,7 @@ struct verify {
 	struct inspect_file file;
 	const struct inspect_options *opt;
 	json_t *checks;
+	bool lost; /* a check could not be put into CHECKS for want of memory */
 	uint8_t *stored; /* ART_CHUNK_MAX */
 	struct deep *deep; /* NULL: without --deep */
 };
@@ -37,8 +38,11 @@ static void note(struct verify *v, const char *mark, const char *check, const ch
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (cli_json()) {
-		json_array_append_new(v->checks, json_pack("{s:s,s:s,s:s}", "result", mark, "check",
-							   check, "text", text));
+		json_t *entry = json_pack("{s:s,s:s,s:o}", "result", mark, "check", check, "text",
+					  cli_json_text(text));
+
+		if (json_array_append_new(v->checks, entry) < 0)
+			v->lost = true;
 		return;
 	}
 	if (cli_level() < CLI_WARN)
@@ -203,8 +207,10 @@ int inspect_verify(const struct inspect_options *opt, int argc, char *const *arg
 
 	(void)argc;
 	v.checks = json_array();
-	report = json_pack("{s:s,s:b,s:O}", "file", argv[0], "deep", opt->deep, "checks", v.checks);
+	report = json_pack("{s:o,s:b,s:O}", "file", cli_json_text(argv[0]), "deep", opt->deep, "checks", v.checks);
 	code = report ? verify(&v, argv[0], &err) : art_fail_memory(&err);
+	if (code == 0 && v.lost)
+		code = art_fail_memory(&err);
 	if (report)
 		json_object_set_new(report, "verified", json_boolean(code == 0));
 	if (code == 0 && cli_json())

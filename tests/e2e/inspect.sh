@@ -135,6 +135,34 @@ ln -s ../outside trap/etc
 # shellcheck disable=SC2086
 expect_exit 6 "$inspect" extract $k -C trap old.artifact
 [ -z "$(ls outside)" ] || fail "written through a link"
+
+step "hostile names: a step upwards, a link and a directory of one name"
+mkdir -p evil/dupB sub
+echo out >evil/QQQescape
+echo out >evil/dupB/escape
+ln -s ../outside evil/dupA
+hostile() {
+	truncate -s 1M evil.img
+	mke2fs -q -F -t ext4 -O ^metadata_csum -d evil evil.img
+	python3 - "$1" "$2" <<'END'
+import sys
+data = open("evil.img", "rb").read()
+old, new = (a.encode() for a in sys.argv[1:])
+assert data.count(old) == 1 and len(old) == len(new)
+open("evil.img", "wb").write(data.replace(old, new))
+END
+	make_artifact evil.artifact good --image evil.img --filesystem ext4
+	rm -rf sub/x
+	mkdir sub/x
+	# shellcheck disable=SC2086
+	expect_exit "$3" "$inspect" extract $k -C sub/x evil.artifact
+	[ -z "$(ls outside)" ] && [ -z "$(find . -name escape -not -path './evil/*' -not -path './sub/x/dupB/*')" ] ||
+		fail "an image wrote outside"
+}
+hostile QQQescape ../escape 1
+expect_err "a name that is not allowed"
+hostile dupB dupA 1
+expect_err twice
 assert_no_litter
 
 step packages

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <check.h>
+#include <jansson.h>
 
 #include "common/cli.h"
 #include "common/progress.h"
@@ -162,6 +163,18 @@ START_TEST(failing_without_reason)
 }
 END_TEST
 
+/* Any bytes make a JSON string. */
+START_TEST(json_text)
+{
+	struct json_t *good = cli_json_text("gr\303\274n\n"), *bad = cli_json_text("a\377\n");
+
+	ck_assert_str_eq(json_string_value(good), "gr\303\274n\n");
+	ck_assert_str_eq(json_string_value(bad), "a\\xff\\x0a");
+	json_decref(good);
+	json_decref(bad);
+}
+END_TEST
+
 static int talk(void)
 {
 	cli_error("e");
@@ -236,6 +249,7 @@ int main(void)
 	tcase_add_test(t, seams);
 	tcase_add_test(t, failing);
 	tcase_add_test(t, failing_without_reason);
+	tcase_add_test(t, json_text);
 	tcase_add_test(t, levels);
 	tcase_add_test(t, progress_modes);
 	suite_add_tcase(s, t);
