@@ -23,9 +23,6 @@
 #include "mkartifact/signer.h"
 
 #define PAYLOADS_MAX 2
-
-/* Until the builders are there. */
-#pragma weak art_build_image
 #define SBOM_NAME "sbom.spdx.json"
 
 /* One image on its way into the artifact. */
@@ -98,9 +95,6 @@ static int build(struct job *j, struct input *in, const char *source, struct art
 					 .jobs = j->c.jobs };
 	uint64_t size;
 
-	if (!art_build_image)
-		return art_fail(err, ART_E_USAGE, "'%s' is not an image, and this build cannot make one",
-				source);
 	snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - j->c.out + 1) : 2,
 		 slash ? j->c.out : "./");
 	snprintf(seed, sizeof(seed), "%s %s", j->c.m->name, j->c.m->version ? j->c.m->version : "");
