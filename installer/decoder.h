@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decompression in a child process that can do nothing but compute: seccomp's strict mode leaves it read, write and exit. It gets
+ * stored bytes that have been authenticated, and what it gives back is believed only after the plain digest has been compared
+ * with a copy that it cannot reach any more. Rows are handed over in order and come back in order; some are under way at once, so
+ * that parent and child work side by side.
+ */
+#ifndef INSTALLER_DECODER_H
+#define INSTALLER_DECODER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libartifact/index.h"
+
+#define DECODER_SLOTS 4
+
+struct decoder;
+
+/* Start the child for a payload with this prefix. The caller stops it with decoder_free. Memory: about 3.2 MiB in the child;
+ * shared pages are touched only as far as chunks are long. */
+int decoder_start(struct decoder **out, uint32_t prefix, struct art_err *err);
+
+/* Ends the child at once and waits for it. free(NULL) rule. */
+void decoder_free(struct decoder *d);
+
+/* Where the next row's bytes go (ART_CHUNK_MAX of room): stored bytes, or plain bytes to feed. NULL: DECODER_SLOTS rows are
+ * under way, take a result first. */
+uint8_t *decoder_room(struct decoder *d);
+
+/*
+ * Hand over the stored row whose bytes have been put into decoder_room(). FEED: they are its plain bytes, known from elsewhere,
+ * for the history only. A row that starts a group makes the child forget the history. ART_E_FAILED: the child has died.
+ */
+int decoder_submit(struct decoder *d, const struct art_row *row, bool feed,
+		   struct art_err *err);
+
+/* Rows handed over whose result has not been taken. */
+size_t decoder_pending(const struct decoder *d);
+
+/*
+ * The oldest row under way, when it is done: *ROW is what was submitted, and unless *FED its plain bytes, compared with
+ * their digest, are in PLAIN (ART_CHUNK_MAX of room). ART_E_CHUNK_DECODE, ART_E_CHUNK_PLAIN; ART_E_FAILED when the child
+ * died, stalled for DECODER_TIMEOUT seconds, or answered nonsense.
+ */
+#define DECODER_TIMEOUT 60
+int decoder_result(struct decoder *d, struct art_row *row, uint8_t *plain, bool *fed,
+		   struct art_err *err);
+
+#endif
