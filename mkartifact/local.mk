@@ -18,3 +18,4 @@ if PKCS11
 mkartifact_mkartifact_SOURCES += %D%/pkcs11.c %D%/pkcs11_key.c %D%/pkcs11.h
 mkartifact_mkartifact_LDADD += $(P11_LIBS)
 endif
+dist_man_MANS += %D%/mkartifact.1
