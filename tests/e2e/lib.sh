@@ -40,6 +40,8 @@
 #	make_artifact OUT KEY OPTION...   a small artifact, signed by KEY of make_key ("": unsigned), with zero, copy, raw and
 #	                              zstd rows; made by tests/e2e/artifact.py (its options), so without mkartifact
 #	flip FILE OFFSET [BIT]        flip one bit in place
+#	verdict KEYS FILE             print what the second reader and artifact-inspect (where it is built) say of an artifact:
+#	                              "ok" or the error's name, or both names when they differ; needs python3, openssl, zstd
 
 LC_ALL=C
 export LC_ALL
@@ -208,4 +210,20 @@ with open(sys.argv[1], "r+b") as f:
     f.seek(int(sys.argv[2]))
     f.write(bytes([b]))
 END
+}
+
+verdict() {
+	lib_reader=$(python3 "$top_src/tests/reader/twinroot_reader.py" verify --keys "$1" "$2" || :)
+	lib_inspect=$lib_reader
+	if [ -x "$top_build/artifact-inspect" ]; then
+		lib_inspect=$("$top_build/artifact-inspect" verify -v --keys "$1" "$2" 2>&1 >/dev/null |
+			sed -n 's/.* \[\([a-z-]*\)\]$/\1/p')
+		: "${lib_inspect:=ok}"
+		[ "$lib_inspect" != ok ] || "$top_build/artifact-inspect" verify --keys "$1" "$2" >/dev/null 2>&1 || lib_inspect=failed
+	fi
+	if [ "$lib_reader" = "$lib_inspect" ]; then
+		echo "$lib_reader"
+	else
+		echo "$lib_reader, but artifact-inspect says $lib_inspect"
+	fi
 }

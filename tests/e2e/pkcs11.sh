@@ -16,6 +16,9 @@ mkdir tokens
 printf 'directories.tokendir = %s/tokens\nobjectstore.backend = file\nlog.level = ERROR\n' "$tmp" >softhsm.conf
 SOFTHSM2_CONF=$tmp/softhsm.conf
 export SOFTHSM2_CONF
+# SoftHSM leaks a few bytes for each Ed25519 key, which a sanitizer build would lay to our charge.
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+export ASAN_OPTIONS
 echo 123456 >pin
 echo 999999 >wrong-pin
 
@@ -54,10 +57,6 @@ sys.stdout.buffer.write(bytes.fromhex(head + point))' "$1" >"$2.der"
 	openssl pkey -pubin -inform DER -in "$2.der" -out "$2"
 }
 
-reader() {
-	python3 "$top_src/tests/reader/twinroot_reader.py" verify --keys "$1" "$2"
-}
-
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top_src/tests/vectors python3 - base.artifact <<'END'
 import sys
 import kit
@@ -77,7 +76,7 @@ for k in p256 p384 rsa ed; do
 	mkdir $k.keys
 	read_public $k $k.pem
 	cp $k.pem $k.keys
-	[ "$(reader $k.keys $k.artifact)" = ok ] || fail "$k: the second reader refuses it"
+	[ "$(verdict $k.keys $k.artifact)" = ok ] || fail "$k: a reader refuses it"
 	tar -xOf $k.artifact manifest.sig | grep . >line
 	cut -d' ' -f3 line | openssl base64 -d -A >sig
 	"$mkartifact" digest --public $k.keys/$k.pem $k.artifact >text
@@ -97,11 +96,11 @@ expect_exit 0 "$mkartifact" sign --key "$(uri object=p256)" --key "$(uri 'id=%03
 	--key "$(uri object=ed)" all.artifact
 [ "$(tar -xOf all.artifact manifest.sig | grep -c .)" = 4 ] || fail "not four signatures"
 for k in p256 rsa ed; do
-	[ "$(reader $k.keys all.artifact)" = ok ] || fail "$k is not in it"
+	[ "$(verdict $k.keys all.artifact)" = ok ] || fail "$k is not in it"
 done
 if [ -e /usr/share/p11-kit/modules/softhsm2.module ]; then
 	expect_exit 0 "$mkartifact" sign --key 'pkcs11:token=release;object=p384' --passphrase-file pin all.artifact
-	[ "$(reader p384.keys all.artifact)" = ok ] || fail "p384 is not in it"
+	[ "$(verdict p384.keys all.artifact)" = ok ] || fail "p384 is not in it"
 fi
 # ECDSA numbers are at times shorter than their field: many signatures, each verified before it is put in.
 for i in 1 2 3 4 5 6 7 8 9 10; do

@@ -6,10 +6,6 @@ set -eu
 requires mkartifact openssl python3 tar zstd
 cd "$tmp"
 
-reader() {
-	python3 "$top_src/tests/reader/twinroot_reader.py" verify --keys "$1" "$2"
-}
-
 # An artifact without a signature, with ROOM bytes for them.
 make_unsigned() {
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top_src/tests/vectors python3 - "$1" "${2:-16384}" <<'END'
@@ -88,18 +84,18 @@ step "sign: each type; the payload stays; openssl and the second reader agree"
 for t in $types; do
 	cp base.artifact "$t.artifact"
 	chmod 640 "$t.artifact"
-	[ "$(reader "$t.keys" "$t.artifact" || :)" = sig-none ] || fail "unsigned is not sig-none"
+	[ "$(verdict "$t.keys" "$t.artifact")" = sig-none ] || fail "unsigned is not sig-none"
 	expect_exit 0 "$mkartifact" sign --key "$t.pem" "$t.artifact"
 	same_payload "$t.artifact"
 	[ "$(stat -c %a "$t.artifact")" = 640 ] || fail "the mode changed"
-	[ "$(reader "$t.keys" "$t.artifact")" = ok ] || fail "$t: the second reader refuses it"
+	[ "$(verdict "$t.keys" "$t.artifact")" = ok ] || fail "$t: a reader refuses it"
 	"$mkartifact" digest --public "$t.pub.pem" "$t.artifact" >text
 	id=$(sed -n 3p text)
 	sig_line "$t.artifact" "$id" | cut -d' ' -f3 | openssl base64 -d -A >sig
 	openssl_verify "$t.pub.pem" "$t" text sig >/dev/null || fail "$t: openssl refuses it"
 	# The wrong trust directory.
 	for other in $types; do
-		[ "$other" = "$t" ] || [ "$(reader "$other.keys" "$t.artifact" || :)" = sig-untrusted ] ||
+		[ "$other" = "$t" ] || [ "$(verdict "$other.keys" "$t.artifact")" = sig-untrusted ] ||
 			fail "$t: trusted by $other"
 	done
 done
@@ -110,7 +106,7 @@ expect_exit 0 "$mkartifact" sign --key ed25519.pem -k ecdsa-p256.pem many.artifa
 expect_exit 0 "$mkartifact" sign --key rsa-3072.pem many.artifact
 [ "$(tar -xOf many.artifact manifest.sig | grep -c .)" = 3 ] || fail "not three signatures"
 for t in ed25519 ecdsa-p256 rsa-3072; do
-	[ "$(reader "$t.keys" many.artifact)" = ok ] || fail "$t is not in it"
+	[ "$(verdict "$t.keys" many.artifact)" = ok ] || fail "$t is not in it"
 done
 cp ed25519.artifact again.artifact
 expect_exit 0 "$mkartifact" sign --key ed25519.pem again.artifact
@@ -118,7 +114,7 @@ cmp again.artifact ed25519.artifact || fail "signing twice is not signing once"
 ln -s again.artifact link.artifact
 expect_exit 0 "$mkartifact" sign --key ecdsa-p256.pem link.artifact
 [ -L link.artifact ] || fail "a link was replaced by a file"
-[ "$(reader ecdsa-p256.keys again.artifact)" = ok ] || fail "not signed through the link"
+[ "$(verdict ecdsa-p256.keys again.artifact)" = ok ] || fail "not signed through the link"
 
 step "digest and attach: signed by openssl"
 for t in $types; do
@@ -139,7 +135,7 @@ for t in $types; do
 	openssl_sign "$t.pem" "$t" text sig
 	expect_exit 0 "$mkartifact" attach "$t.attached" "$t.pub.pem" sig
 	same_payload "$t.attached"
-	[ "$(reader "$t.keys" "$t.attached")" = ok ] || fail "$t: the second reader refuses it"
+	[ "$(verdict "$t.keys" "$t.attached")" = ok ] || fail "$t: a reader refuses it"
 done
 expect_exit 6 sh -c '"$1" digest --public ed25519.pub.pem base.artifact >/dev/full' sh "$mkartifact"
 
@@ -154,7 +150,7 @@ n = int(sys.argv[1])
 for line in sys.stdin:
     sys.stdout.buffer.write(int(line, 16).to_bytes(n, "big"))' "$([ $t = ecdsa-p256 ] && echo 32 || echo 48)" >raw
 	expect_exit 0 "$mkartifact" attach raw.artifact "$t.pub.pem" raw
-	[ "$(reader "$t.keys" raw.artifact)" = ok ] || fail "$t: raw numbers were not understood"
+	[ "$(verdict "$t.keys" raw.artifact)" = ok ] || fail "$t: raw numbers were not understood"
 done
 
 step "attach: nothing that does not verify"
@@ -297,7 +293,7 @@ expect_error 2 usage "$mkartifact" sign --key r26.pem small.artifact
 cmp small.artifact full.artifact || fail "changed although there was no room"
 mkdir full.keys
 cp r25.pub.pem full.keys
-[ "$(reader full.keys small.artifact)" = ok ] || fail "the last of 25 does not count"
+[ "$(verdict full.keys small.artifact)" = ok ] || fail "the last of 25 does not count"
 expect_exit 0 "$mkartifact" sign --key r7.pem small.artifact
 cp base.artifact lines.artifact
 expect_exit 0 "$mkartifact" sign $keys --key r26.pem --key ed25519.pem --key ecdsa-p256.pem --key ecdsa-p384.pem \
