@@ -16,5 +16,8 @@ artifact_inspect_SOURCES += %D%/packages.c
 artifact_inspect_SOURCES += %D%/diff.c %D%/diff.h
 artifact_inspect_SOURCES += %D%/diff_files.c
 artifact_inspect_SOURCES += %D%/diff_download.c
+if HTTP
+artifact_inspect_LDADD += $(LIBARTHTTP)
+endif
 EXTRA_DIST += %D%/show.schema.json
 dist_man_MANS += %D%/artifact-inspect.1

@@ -16,6 +16,7 @@
 #include "inspect/inspect.h"
 #include "libartifact/blob.h"
 #include "libartifact/fs/fs.h"
+#include "libartifact/http/http.h"
 #include "libartifact/io.h"
 
 const char *inspect_plural(size_t n, const char *one, const char *many)
@@ -41,11 +42,6 @@ int inspect_temp_file(int *fd, struct art_err *err)
 		return art_fail_errno(err, ART_E_IO, "cannot make a temporary file in '%s'", dir);
 	unlink(path);
 	return 0;
-}
-
-static bool is_url(const char *name)
-{
-	return strncasecmp(name, "http://", 7) == 0 || strncasecmp(name, "https://", 8) == 0;
 }
 
 static int copy_all(int to, struct art_source *from, struct art_err *err)
@@ -93,14 +89,27 @@ static int spool(struct art_source **src, struct art_err *err)
 	return 0;
 }
 
+#ifdef WITH_HTTP
+static int open_name(struct art_source **src, const char *name, struct art_err *err)
+{
+	if (art_is_url(name))
+		return art_http_open(src, name, NULL, err);
+	return art_source_open_path(src, name, err);
+}
+#else
+static int open_name(struct art_source **src, const char *name, struct art_err *err)
+{
+	if (strncasecmp(name, "http://", 7) == 0 || strncasecmp(name, "https://", 8) == 0)
+		return art_fail(err, ART_E_USAGE, "this build cannot read '%s' (no http)", name);
+	return art_source_open_path(src, name, err);
+}
+#endif
+
 static int open_source(struct inspect_file *f, const char *name, bool seek,
 		       struct art_err *err)
 {
-	int code;
+	int code = open_name(&f->src, name, err);
 
-	if (is_url(name))
-		return art_fail(err, ART_E_USAGE, "this build cannot read '%s' (no http)", name);
-	code = art_source_open_path(&f->src, name, err);
 	if (code == 0 && seek && !f->src->can_seek)
 		code = spool(&f->src, err);
 	return code;

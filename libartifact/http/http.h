@@ -6,7 +6,7 @@
 #include "libartifact/source.h"
 
 struct art_http_options {
-	const char *user_agent;
+	const char *user_agent;     /* NULL: twinroot/VERSION */
 	const char *proxy;          /* NULL: from the environment as libcurl does */
 	const char *ca_file;        /* NULL: the system's */
 	const char *client_cert;    /* PEM; NULL: none */
@@ -15,20 +15,35 @@ struct art_http_options {
 	unsigned int connect_timeout; /* seconds; 0: 30 */
 	unsigned int stall_timeout; /* seconds below 1 KiB/s; 0: 60 */
 	unsigned int retries;       /* after a drop, with back-off; 0 means the default, 8 */
+	unsigned int backoff_ms;    /* first wait, doubled each time up to 60 s; 0: 500 */
 };
 
 /*
- * A source over URL. Sequential reads use one long response, resumed with Range and If-Range after a drop; a read
- * elsewhere starts a new ranged request. The entity must not change under us (ETag or Last-Modified and length are
- * compared): ART_E_NET. A server without ranges still serves reads in order, else ART_E_NET_RANGE.
+ * A source over URL. Reads in order use one long response (after a first one of 128 KiB, so that a glance at the
+ * manifest stays cheap), resumed with Range and If-Range after a drop; a read elsewhere starts a new ranged request,
+ * exactly of the ranges given to `want` where there are any. The entity must not change under us (ETag or
+ * Last-Modified and length are compared): ART_E_NET. A server without ranges still serves reads in order
+ * (can_seek is false then), else ART_E_NET_RANGE.
+ *
+ * User, password and query of URL never stand in an error text. Answers 4xx other than 408 and 429 are final, the rest is
+ * retried, later when the server says so by Retry-After. A server that was never reached is given up after 3 retries.
  */
 int art_http_open(struct art_source **out, const char *url, const struct art_http_options *opt,
 		  struct art_err *err);
+
+/* The same in two steps, for a program that gives up rights in between: prepare reads the key files and does not
+ * touch the network; start makes the first request, after which size and can_seek of the source are set. */
+int art_http_prepare(struct art_source **out, const char *url,
+		     const struct art_http_options *opt, struct art_err *err);
+int art_http_start(struct art_source *src, struct art_err *err);
 
 /* Bytes received in bodies and headers, and requests made so far. */
 void art_http_stats(const struct art_source *src, uint64_t *received, uint64_t *requests);
 
 /* "http://" or "https://" in front, any case. */
 bool art_is_url(const char *text);
+
+/* URL without user, password, query and fragment, for messages. The caller frees; NULL: out of memory. */
+char *art_url_show(const char *url);
 
 #endif

@@ -28,3 +28,11 @@ TESTS += %D%/pkcs11.sh
 EXTRA_DIST += %D%/pkcs11.sh
 TESTS += %D%/example.sh
 EXTRA_DIST += %D%/example.sh
+if HTTP
+check_PROGRAMS += http_probe
+http_probe_SOURCES = tests/unit/http_probe.c
+http_probe_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
+http_probe_LDADD = $(LIBARTHTTP) $(LIBARTIFACT)
+TESTS += %D%/http.sh
+endif
+EXTRA_DIST += %D%/http.sh %D%/bad_server.py

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A web server with a bad character, for tests: bad_server.py FILE PORTFILE [CERT KEY].
+
+The first part of the path says how it behaves, the rest is a free name that keeps counters apart:
+/KIND/ARGUMENT/NAME. Each request is logged on stderr as `METHOD PATH Range If-Range`.
+"""
+import http.server
+import re
+import ssl
+import sys
+import time
+
+DATA = open(sys.argv[1], "rb").read()
+count = {}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def log_message(self, *args):
+        pass
+
+    def head(self, status, length, **headers):
+        self.send_response(status)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        for key, value in headers.items():
+            self.send_header(key.replace("_", "-"), value)
+        self.end_headers()
+
+    def range(self):
+        m = re.match(r"bytes=(\d+)-(\d*)$", self.headers.get("Range", ""))
+        if not m:
+            return None
+        return int(m.group(1)), min(int(m.group(2) or len(DATA)) + 1, len(DATA))
+
+    def serve(self, data=DATA, etag='"one"', cut=None, ranges=True, first=0, **more):
+        """All of it, or the range; at most CUT bytes of the body, then the line goes dead."""
+        want = self.range() if ranges else None
+        if etag:
+            more["ETag"] = etag
+        if want:
+            lo, hi = want
+            body = data[lo:hi]
+            self.head(206, len(body), Content_Range=f"bytes {lo + first}-{hi - 1 + first}/{len(data)}", **more)
+        else:
+            body = data
+            self.head(200, len(body), **more)
+        if cut is not None and cut < len(body):
+            self.wfile.write(body[:cut])
+            self.wfile.flush()
+            self.close_connection = True
+            self.connection.close()
+            return
+        self.wfile.write(body)
+
+    def do_GET(self):
+        print(self.command, self.path, self.headers.get("Range", "-"), self.headers.get("If-Range", "-"),
+              file=sys.stderr, flush=True)
+        # A proxy gets the whole URL; this one plays the server behind it too.
+        kind, arg = re.sub("^http://[^/]*", "", self.path).strip("/").split("/")[:2]
+        n = count[self.path] = count.get(self.path, 0) + 1
+        try:
+            getattr(self, "kind_" + kind)(arg, n)
+        except (BrokenPipeError, ConnectionResetError, ValueError):
+            self.close_connection = True
+
+    def kind_good(self, arg, n):
+        self.serve()
+
+    def kind_weak(self, arg, n):
+        self.serve(etag='W/"one"', cut=int(arg), Last_Modified="Sun, 01 Feb 2026 00:00:00 GMT")
+
+    def kind_drop(self, arg, n):
+        self.serve(cut=int(arg))
+
+    def kind_dropnorange(self, arg, n):
+        self.serve(cut=int(arg) * n, ranges=False)
+
+    def kind_norange(self, arg, n):
+        self.serve(ranges=False)
+
+    def kind_chunked(self, arg, n):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for i in range(0, len(DATA), 50000):
+            part = DATA[i:i + 50000]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def kind_lie(self, arg, n):
+        """Bytes of another place than asked for, honestly named."""
+        self.serve(first=0 if n == 1 else int(arg))
+
+    def kind_norangeheader(self, arg, n):
+        lo, hi = self.range()
+        self.head(206, hi - lo)
+        self.wfile.write(DATA[lo:hi])
+
+    def kind_change(self, arg, n):
+        """Another file from the second request on, by ETag, Last-Modified or length."""
+        if arg == "etag":
+            self.serve(etag='"one"' if n == 1 else '"two"', cut=200000)
+        elif arg == "modified":
+            self.serve(etag=None, cut=200000,
+                       Last_Modified=f"Sun, 0{min(n, 2)} Feb 2026 00:00:00 GMT")
+        elif arg == "whole":
+            self.serve(etag='"one"' if n == 1 else '"two"', cut=200000, ranges=n == 1)
+        else:
+            self.serve(data=DATA if n == 1 else DATA[:-1], etag=None, cut=200000)
+
+    def kind_status(self, arg, n):
+        self.head(int(arg), 5, Location="/good/0/0")
+        self.wfile.write(b"body\n")
+
+    def kind_later(self, arg, n):
+        status, times, wait = arg.split(",")
+        if n <= int(times):
+            self.head(int(status), 0, Retry_After=wait)
+        else:
+            self.serve()
+
+    def kind_redirect(self, arg, n):
+        """So many times, then the file."""
+        to = f"/redirect/{int(arg) - 1}/0" if int(arg) > 1 else "/good/0/0"
+        self.head(302, 0, Location=to)
+
+    def kind_away(self, arg, n):
+        self.head(302, 0, Location=bytes.fromhex(arg).decode())
+
+    def kind_gzip(self, arg, n):
+        self.serve(Content_Encoding="gzip")
+
+    def kind_slow(self, arg, n):
+        self.head(200, len(DATA))
+        for i in range(200):
+            self.wfile.write(DATA[i:i + 1])
+            self.wfile.flush()
+            time.sleep(0.2)
+
+    def kind_silent(self, arg, n):
+        time.sleep(60)
+
+    def kind_headers(self, arg, n):
+        self.send_response(200)
+        for i in range(3000):
+            self.send_header(f"X-{i}", "y" * 60)
+        self.end_headers()
+
+    def kind_more(self, arg, n):
+        """A body longer than its range."""
+        lo, hi = self.range()
+        self.head(206, None, Content_Range=f"bytes {lo}-{hi - 1}/{len(DATA)}", Connection="close")
+        self.wfile.write(DATA[lo:hi] + b"more")
+        self.close_connection = True
+
+    def kind_garbage(self, arg, n):
+        self.wfile.write(b"SSH-2.0-nothing\r\n")
+        self.close_connection = True
+
+    def kind_empty(self, arg, n):
+        self.head(int(arg), 0)
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server.daemon_threads = True
+if len(sys.argv) > 3:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(sys.argv[3], sys.argv[4])
+    if len(sys.argv) > 5:
+        tls.load_verify_locations(sys.argv[5])
+        tls.verify_mode = ssl.CERT_REQUIRED
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+with open(sys.argv[2], "w") as f:
+    f.write(f"{server.server_port}\n")
+server.serve_forever()

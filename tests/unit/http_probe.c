@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Read a URL through art_http, in order or at given places, and write the bytes to stdout. For tests/e2e/http.sh.
+ *
+ *	http_probe [OPTION=VALUE...] URL [want:OFF:LEN | OFF:LEN]...
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libartifact/http/http.h"
+
+static uint8_t buf[100000];
+
+static int copy(struct art_source *src, uint64_t off, uint64_t len, struct art_err *err)
+{
+	while (len > 0) {
+		size_t piece = len < sizeof(buf) ? (size_t)len : sizeof(buf);
+		ssize_t n = src->ops->read_at(src, off, buf, piece, err);
+
+		if (n < 0)
+			return (int)n;
+		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
+			return art_fail_errno(err, ART_E_IO, "cannot write");
+		if ((size_t)n < piece)
+			break;
+		off += (uint64_t)n;
+		len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+static int one(struct art_source *src, const char *arg, struct art_err *err)
+{
+	uint64_t off, len;
+
+	if (sscanf(arg, "want:%" SCNu64 ":%" SCNu64, &off, &len) == 2)
+		return src->ops->want(src, off, len, err);
+	if (sscanf(arg, "%" SCNu64 ":%" SCNu64, &off, &len) == 2)
+		return copy(src, off, len, err);
+	return art_fail(err, ART_E_USAGE, "'%s' is no range", arg);
+}
+
+static int set(struct art_http_options *opt, const char *arg)
+{
+	const char *value = strchr(arg, '=');
+	const char *const names[] = { "ca=", "cert=", "key=", "proxy=" };
+	const char **const texts[] = { &opt->ca_file, &opt->client_cert, &opt->client_key,
+				       &opt->proxy };
+
+	for (size_t i = 0; i < 4; i++)
+		if (strncmp(arg, names[i], strlen(names[i])) == 0) {
+			*texts[i] = value + 1;
+			return 1;
+		}
+	if (strncmp(arg, "rate=", 5) == 0)
+		opt->rate = strtoull(value + 1, NULL, 10);
+	else if (strncmp(arg, "retries=", 8) == 0)
+		opt->retries = (unsigned int)atoi(value + 1);
+	else if (strncmp(arg, "stall=", 6) == 0)
+		opt->stall_timeout = (unsigned int)atoi(value + 1);
+	else
+		return 0;
+	return 1;
+}
+
+static int run(char **args, const struct art_http_options *opt, struct art_err *err)
+{
+	struct art_source *src;
+	uint64_t received, requests;
+	int code = art_http_open(&src, args[0], opt, err);
+
+	if (code < 0)
+		return code;
+	if (!args[1])
+		code = copy(src, 0, UINT64_MAX, err);
+	for (args++; *args && code == 0; args++)
+		code = one(src, *args, err);
+	art_http_stats(src, &received, &requests);
+	fprintf(stderr, "received %" PRIu64 " requests %" PRIu64 " seek %d\n", received, requests,
+		src->can_seek);
+	art_source_free(src);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct art_http_options opt = { .backoff_ms = 20 };
+	struct art_err err = { 0 };
+	int code;
+
+	(void)argc;
+	for (argv++; *argv && set(&opt, *argv); argv++)
+		;
+	if (!*argv)
+		return 2;
+	code = run(argv, &opt, &err);
+	if (code < 0)
+		fprintf(stderr, "http_probe: %s [%s]\n", err.text, art_code_name(code));
+	if (fflush(stdout) != 0)
+		return 6;
+	return art_code_exit(code);
+}
