@@ -40,6 +40,36 @@ expect_exit 0 "$inspect" verify --keys good.keys --deep --json a.artifact
 expect_exit 0 "$inspect" verify --keys good.keys --progress=json a.artifact
 expect_err '"event":"progress","phase":"verifying","done":0,"total":'"$size"
 
+
+step "the bar is for terminals"
+cat >bar.py <<'END'
+import os, pty, sys
+def on_terminal(*args, **env):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update(env)
+        os.execv(args[0], args)
+    out = b""
+    while True:
+        try:
+            piece = os.read(fd, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        out += piece
+    assert os.waitpid(pid, 0)[1] == 0, out
+    return out
+verify = [sys.argv[1], "verify", "--keys", "good.keys", "a.artifact"]
+out = on_terminal(*verify, TERM="xterm")
+assert b"\rverifying [" in out and b"% " in out and b"left" in out, out
+# Taken away again before each line and at the end.
+assert out.count(b"\r\033[K") >= 1 and out.rstrip().endswith(b"nothing more"), out
+for args, env in ((["-q"], "xterm"), (["--progress=none"], "xterm"), ([], "dumb")):
+    assert b"verifying" not in on_terminal(*verify, *args, TERM=env), (args, env)
+END
+python3 bar.py "$inspect" || fail "progress bar"
+
 step "not trusted"
 expect_error 4 key-none "$inspect" verify a.artifact
 expect_err "try: artifact-inspect verify --keys DIR a.artifact"
