@@ -129,7 +129,8 @@ json_t *cli_json_text(const char *text)
 	return string;
 }
 
-static void print_json_error(const char *name, int status, const char *text, json_t *report)
+static void print_json_error(const char *name, int status, const char *text,
+			     json_t *report)
 {
 	json_t *root = report ? json_incref(report) : json_object();
 	json_t *error = json_pack("{s:s,s:i,s:o}", "name", name, "exit", status, "text",
@@ -209,7 +210,8 @@ int cli_option(int c)
 	case CLI_OPT_PROGRESS:
 		if (progress_set_mode(optarg) == 0)
 			return 0;
-		return cli_usage_error("'%s' is not a progress mode (auto, none, json)", optarg);
+		return cli_usage_error("'%s' is not a progress mode (auto, none, json)",
+				       optarg);
 	default:
 		cli_hint("%s --help", cli.name);
 		return art_code_exit(ART_E_USAGE);
@@ -225,8 +227,9 @@ void cli_help(const char *const *lines)
 void cli_version(const struct cli_library *more)
 {
 	printf("%s %s\n", cli.name, PACKAGE_VERSION);
-	printf("libraries: libcrypto %s, libzstd %s, jansson %s", OpenSSL_version(OPENSSL_VERSION_STRING),
-	       ZSTD_versionString(), jansson_version_str());
+	printf("libraries: libcrypto %s, libzstd %s, jansson %s",
+	       OpenSSL_version(OPENSSL_VERSION_STRING), ZSTD_versionString(),
+	       jansson_version_str());
 	for (; more && more->name; more++)
 		printf(", %s %s", more->name, more->version);
 	printf("\nhardening: %s\n", HARDENING_SUMMARY[0] ? HARDENING_SUMMARY : "none");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Progress on stderr. No colour and no cursor games but carriage return and erase to end of line. */
+/* Progress on stderr. No colour and no cursor games but carriage return and erase to end
+ * of line. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,8 @@ static unsigned int terminal_width(void)
 
 static void draw_bar(int64_t now)
 {
-	char done[TEXT_SIZE_MAX], total[TEXT_SIZE_MAX], rate[TEXT_SIZE_MAX], left[TEXT_SIZE_MAX];
+	char done[TEXT_SIZE_MAX], total[TEXT_SIZE_MAX], rate[TEXT_SIZE_MAX],
+		left[TEXT_SIZE_MAX];
 	double seconds = (double)(now - state.start) / 1e9;
 	double speed = seconds > 0.2 ? (double)state.done / seconds : 0;
 	bool known = state.total != UINT64_MAX && state.total > 0;
@@ -76,16 +78,18 @@ static void draw_bar(int64_t now)
 	text_size(done, state.done);
 	text_size(rate, (uint64_t)speed);
 	if (known) {
-		unsigned int full = (unsigned int)((double)state.done / (double)state.total * bar);
+		unsigned int full =
+			(unsigned int)((double)state.done / (double)state.total * bar);
 		uint64_t rest = state.total - state.done;
 
 		for (unsigned int i = 0; i < bar; i++)
 			cells[i] = i < full ? '#' : '.';
 		text_size(total, state.total);
 		text_duration(left, speed >= 1 ? (uint64_t)((double)rest / speed) : 0);
-		snprintf(line, sizeof(line), "%s [%s] %3u%% %s of %s, %s/s, %s left", state.phase, cells,
-			 (unsigned int)((double)state.done / (double)state.total * 100), done,
-			 total, rate, speed >= 1 ? left : "-:--");
+		snprintf(line, sizeof(line), "%s [%s] %3u%% %s of %s, %s/s, %s left",
+			 state.phase, cells,
+			 (unsigned int)((double)state.done / (double)state.total * 100),
+			 done, total, rate, speed >= 1 ? left : "-:--");
 	} else {
 		snprintf(line, sizeof(line), "%s %s, %s/s", state.phase, done, rate);
 	}
@@ -102,7 +106,8 @@ static void print_json(void)
 			"{\"event\":\"progress\",\"phase\":\"%s\",\"done\":%llu,\"total\":null}\n",
 			state.phase, (unsigned long long)state.done);
 	else
-		fprintf(stderr, "{\"event\":\"progress\",\"phase\":\"%s\",\"done\":%llu,\"total\":%llu}\n",
+		fprintf(stderr,
+			"{\"event\":\"progress\",\"phase\":\"%s\",\"done\":%llu,\"total\":%llu}\n",
 			state.phase, (unsigned long long)state.done,
 			(unsigned long long)state.total);
 }

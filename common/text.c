@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Text for people. What comes out of an artifact may be hostile even when it is only shown. */
+/* Text for people. What comes out of an artifact may be hostile even when it is only
+ * shown. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -7,7 +8,9 @@
 
 const char *text_size(char out[TEXT_SIZE_MAX], uint64_t bytes)
 {
-	static const char *const unit[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	static const char *const unit[] = {
+		"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"
+	};
 	uint64_t tenths = 0;
 	unsigned int u = 0;
 
@@ -105,8 +108,8 @@ size_t text_escape(char *out, size_t room, const char *in, size_t len)
 		} else {
 			n = n ? n : 1;
 			for (size_t i = 0; i < n; i++)
-				w += (size_t)snprintf(piece + w, sizeof(piece) - w, "\\x%02x",
-						      p[i]);
+				w += (size_t)snprintf(piece + w, sizeof(piece) - w,
+						      "\\x%02x", p[i]);
 		}
 		if (room - used <= w)
 			break;
@@ -124,7 +127,8 @@ static void print_len(FILE *f, const char *in, size_t len)
 	char piece[512];
 
 	while (len > 0) {
-		/* A character that straddles two rounds would be taken for broken: cut before one. */
+		/* A character that straddles two rounds would be taken for broken: cut
+		 * before one. */
 		size_t n = len < 100 ? len : 100;
 
 		while (n > 1 && n < len && ((unsigned char)in[n] & 0xc0) == 0x80)

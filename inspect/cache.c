@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A blob that keeps what it has read in a sparse unlinked file. Reading all files of an image in the order of their names would
- * otherwise decode most groups several times.
+ * A blob that keeps what it has read in a sparse unlinked file. Reading all files of an
+ * image in the order of their names would otherwise decode most groups several times.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -38,7 +38,8 @@ static int load(struct cache_blob *c, uint64_t grain, struct art_err *err)
 	code = art_blob_read(c->inner, c->buf, len, grain * GRAIN, err);
 	/* Holes stay holes. */
 	if (code == 0 && !art_is_zero(c->buf, len))
-		code = art_pwrite_full(c->fd, c->buf, len, grain * GRAIN, "a temporary file", err);
+		code = art_pwrite_full(c->fd, c->buf, len, grain * GRAIN,
+				       "a temporary file", err);
 	if (code == 0)
 		c->have[grain] = 1;
 	return code;

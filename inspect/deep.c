@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Decoding a whole payload in order. A copy row may name any earlier chunk of its segment; the index says beforehand
- * which ones will be named, and only these are kept, in a sparse unlinked file, so that memory stays bounded and a pipe
- * needs no going back.
+ * Decoding a whole payload in order. A copy row may name any earlier chunk of its
+ * segment; the index says beforehand which ones will be named, and only these are kept,
+ * in a sparse unlinked file, so that memory stays bounded and a pipe needs no going back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,8 @@ struct deep {
 	struct art_decoder *decoder;
 	struct art_digest *chunk;
 	struct art_digest *image;
-	int fd; /* kept chunks at their plain offset; -1: none so far */
-	bool copied[ROWS_MAX];     /* rows that a later row copies */
+	int fd;		       /* kept chunks at their plain offset; -1: none so far */
+	bool copied[ROWS_MAX]; /* rows that a later row copies */
 	uint32_t offset[ROWS_MAX]; /* their plain offset, once they are kept */
 	uint8_t zeros[ZEROS];
 	uint8_t buf[ART_CHUNK_MAX];
@@ -113,8 +113,8 @@ int deep_row(struct deep *d, const struct art_row *row, const uint8_t *stored,
 		return add_copy(d, row, err);
 	if (row->group_start)
 		art_decoder_reset(d->decoder);
-	code = art_decoder_chunk(d->decoder, row->type, stored, row->stored_len, row->plain_len,
-				 &plain, err);
+	code = art_decoder_chunk(d->decoder, row->type, stored, row->stored_len,
+				 row->plain_len, &plain, err);
 	if (code == 0)
 		code = art_row_check_plain(row, plain, d->chunk, err);
 	if (code == 0)
@@ -122,8 +122,8 @@ int deep_row(struct deep *d, const struct art_row *row, const uint8_t *stored,
 	if (code < 0 || !d->copied[row->number])
 		return code;
 	d->offset[row->number] = (uint32_t)row->plain_off;
-	return art_pwrite_full(d->fd, plain, row->plain_len, row->plain_off, "a temporary file",
-			       err);
+	return art_pwrite_full(d->fd, plain, row->plain_len, row->plain_off,
+			       "a temporary file", err);
 }
 
 int deep_end(struct deep *d, const struct art_payload *payload, struct art_err *err)
@@ -133,6 +133,7 @@ int deep_end(struct deep *d, const struct art_payload *payload, struct art_err *
 
 	if (code == 0 && memcmp(digest, payload->sha256, sizeof(digest)) != 0)
 		code = art_fail(err, ART_E_IMAGE_DIGEST,
-				"the image of payload '%s' does not match its digest", payload->name);
+				"the image of payload '%s' does not match its digest",
+				payload->name);
 	return code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoding a whole payload in order: every plain chunk and the image against their digests, one pass, nothing kept
- * but the chunks that are copied later. */
+/* Decoding a whole payload in order: every plain chunk and the image against their
+ * digests, one pass, nothing kept but the chunks that are copied later. */
 #ifndef INSPECT_DEEP_H
 #define INSPECT_DEEP_H
 

@@ -25,7 +25,8 @@ static int load_manifest(struct inspect_file *f, json_t **out, struct art_err *e
 	return *out ? 0 : art_fail_memory(err);
 }
 
-static int put_change(json_t *changes, const char *key, json_t *a, json_t *b, struct art_err *err)
+static int put_change(json_t *changes, const char *key, json_t *a, json_t *b,
+		      struct art_err *err)
 {
 	json_t *change = json_pack("{s:O?,s:O?}", "old", a, "new", b);
 
@@ -42,14 +43,15 @@ int diff_manifest(struct inspect_file *old, struct inspect_file *now, json_t **o
 	*out = json_object();
 	if (code == 0)
 		code = *out ? load_manifest(now, &b, err) : art_fail_memory(err);
-	/* The payloads' digests always differ; what is in them is the other parts' matter. */
+	/* The payloads' digests always differ; what is in them is the other parts'
+	 * matter. */
 	json_object_del(a, "payloads");
 	json_object_del(b, "payloads");
-	json_object_foreach(a, key, value) {
+	json_object_foreach (a, key, value) {
 		if (code == 0 && !json_equal(value, json_object_get(b, key)))
 			code = put_change(*out, key, value, json_object_get(b, key), err);
 	}
-	json_object_foreach(b, key, value) {
+	json_object_foreach (b, key, value) {
 		if (code == 0 && !json_object_get(a, key))
 			code = put_change(*out, key, NULL, value, err);
 	}
@@ -83,7 +85,7 @@ static void print_manifest(json_t *changes)
 
 	printf("manifest: %zu %s\n", json_object_size(changes),
 	       inspect_plural(json_object_size(changes), "change", "changes"));
-	json_object_foreach(changes, key, change) {
+	json_object_foreach (changes, key, change) {
 		printf("  %s: ", key);
 		print_value(json_object_get(change, "old"));
 		fputs(" -> ", stdout);
@@ -110,7 +112,8 @@ static void print_item(char mark, const json_t *item)
 		text_print(stdout, text_of(item, "path"));
 		fputs(" (", stdout);
 		for (size_t i = 0; i < json_array_size(what); i++)
-			printf("%s%s", i ? ", " : "", json_string_value(json_array_get(what, i)));
+			printf("%s%s", i ? ", " : "",
+			       json_string_value(json_array_get(what, i)));
 		putchar(')');
 	} else {
 		text_print(stdout, text_of(item, "name"));
@@ -160,7 +163,8 @@ static void print_download(const json_t *d)
 	printf("download: %s (%" PRIu64 " bytes), %" PRIu64 " %% of the whole %s\n",
 	       text_size(size[0], total), total, full ? total * 100 / full : 0,
 	       text_size(size[1], full));
-	printf("  %" PRIu64 " of %" PRIu64 " chunks in %" PRIu64 " %s: %s; index, manifest and headers: %s\n",
+	printf("  %" PRIu64 " of %" PRIu64 " chunks in %" PRIu64
+	       " %s: %s; index, manifest and headers: %s\n",
 	       number(d, "chunks"), number(d, "of-chunks"), number(d, "ranges"),
 	       inspect_plural((size_t)number(d, "ranges"), "range", "ranges"),
 	       text_size(size[2], number(d, "chunk-bytes")),
@@ -168,8 +172,8 @@ static void print_download(const json_t *d)
 }
 
 /* Packages and files, where both sides have a filesystem that can be read. */
-static int diff_content(struct side side[2], const struct inspect_options *opt, json_t **packages,
-			json_t **files, struct art_err *err)
+static int diff_content(struct side side[2], const struct inspect_options *opt,
+			json_t **packages, json_t **files, struct art_err *err)
 {
 	int code = 0;
 
@@ -181,15 +185,17 @@ static int diff_content(struct side side[2], const struct inspect_options *opt, 
 		if (code < 0)
 			return code;
 		if (strcmp(m->payloads[payload].filesystem, "raw") == 0) {
-			cli_info("'%s' holds no filesystem: packages and files are not compared",
-				 side[i].file.src->name);
+			cli_info(
+				"'%s' holds no filesystem: packages and files are not compared",
+				side[i].file.src->name);
 			*packages = json_null();
 			*files = json_null();
 			return 0;
 		}
 	}
 	for (int i = 0; code == 0 && i < 2; i++)
-		code = inspect_open_fs(&side[i].file, opt, true, &side[i].blob, &side[i].fs, err);
+		code = inspect_open_fs(&side[i].file, opt, true, &side[i].blob,
+				       &side[i].fs, err);
 	if (code == 0)
 		code = diff_packages(side[0].fs, side[1].fs, packages, err);
 	if (code == 0)
@@ -197,7 +203,8 @@ static int diff_content(struct side side[2], const struct inspect_options *opt, 
 	return code;
 }
 
-static int diff(struct side side[2], const struct inspect_options *opt, struct art_err *err)
+static int diff(struct side side[2], const struct inspect_options *opt,
+		struct art_err *err)
 {
 	json_t *manifest = NULL, *packages = NULL, *files = NULL, *download = NULL, *root;
 	int code = diff_manifest(&side[0].file, &side[1].file, &manifest, err);
@@ -209,8 +216,9 @@ static int diff(struct side side[2], const struct inspect_options *opt, struct a
 	if (code == 0 && cli_json()) {
 		root = json_pack("{s:o,s:o,s:O,s:O,s:O,s:O}", "old",
 				 cli_json_text(side[0].file.src->name), "new",
-				 cli_json_text(side[1].file.src->name), "manifest", manifest, "packages", packages,
-				 "files", files, "download", download);
+				 cli_json_text(side[1].file.src->name), "manifest",
+				 manifest, "packages", packages, "files", files,
+				 "download", download);
 		code = root ? cli_print_json(root, err) : art_fail_memory(err);
 		json_decref(root);
 	} else if (code == 0) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of artifact-inspect diff. Each fills a JSON value, from which the text for people is printed too. */
+/* The parts of artifact-inspect diff. Each fills a JSON value, from which the text for
+ * people is printed too. */
 #ifndef INSPECT_DIFF_H
 #define INSPECT_DIFF_H
 
@@ -8,12 +9,14 @@
 #include "inspect/inspect.h"
 #include "libartifact/fs/fs.h"
 
-/* {"field": {"old", "new"}}: every top-level field of the manifest that differs, payloads left out. */
+/* {"field": {"old", "new"}}: every top-level field of the manifest that differs, payloads
+ * left out. */
 int diff_manifest(struct inspect_file *old, struct inspect_file *now, json_t **out,
 		  struct art_err *err);
 
 /* {"added": [{name, version}], "removed": [...], "changed": [{name, old, new}]} */
-int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err);
+int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out,
+		  struct art_err *err);
 
 /* {"added": [path], "removed": [path], "changed": [{path, what: [...]}]} */
 int diff_files(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What a device downloads to go from OLD to NEW without a patch: manifest, signatures, headers and indexes, and the stored bytes of
- * each chunk whose plain bytes OLD does not have, wherever OLD has them.
+ * What a device downloads to go from OLD to NEW without a patch: manifest, signatures,
+ * headers and indexes, and the stored bytes of each chunk whose plain bytes OLD does not
+ * have, wherever OLD has them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ struct known_set {
 };
 
 struct sums {
-	uint64_t chunks;      /* stored chunks of NEW */
+	uint64_t chunks; /* stored chunks of NEW */
 	uint64_t missing;
 	uint64_t missing_bytes;
 	uint64_t ranges;
@@ -36,7 +37,8 @@ static int by_digest(const void *a, const void *b)
 	return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-static int add_known(struct known_set *set, const struct art_row *row, struct art_err *err)
+static int add_known(struct known_set *set, const struct art_row *row,
+		     struct art_err *err)
 {
 	if (set->count == set->room) {
 		size_t room = set->room ? set->room * 2 : 4096;
@@ -52,7 +54,8 @@ static int add_known(struct known_set *set, const struct art_row *row, struct ar
 	return 0;
 }
 
-typedef int (*row_fn)(void *ctx, const struct art_row *row, uint64_t offset, struct art_err *err);
+typedef int (*row_fn)(void *ctx, const struct art_row *row, uint64_t offset,
+		      struct art_err *err);
 
 /* Calls FN for each stored row with its file offset. */
 static int each_stored(struct inspect_file *f, row_fn fn, void *ctx, struct art_err *err)
@@ -78,7 +81,8 @@ static int each_stored(struct inspect_file *f, row_fn fn, void *ctx, struct art_
 	return code;
 }
 
-static int learn(void *ctx, const struct art_row *row, uint64_t offset, struct art_err *err)
+static int learn(void *ctx, const struct art_row *row, uint64_t offset,
+		 struct art_err *err)
 {
 	(void)offset;
 	return add_known(ctx, row, err);
@@ -133,15 +137,17 @@ int diff_download(struct inspect_file *old, struct inspect_file *now, json_t **o
 		docs += m->docs[d].size;
 	art_reader_manifest_bytes(now->reader, &manifest);
 	art_reader_sig_bytes(now->reader, &sigs);
-	headers = (2 + art_reader_member_count(now->reader) - m->doc_count) * ART_TAR_BLOCK;
+	headers =
+		(2 + art_reader_member_count(now->reader) - m->doc_count) * ART_TAR_BLOCK;
 	overhead = manifest + sigs + headers + index;
 	*out = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "total",
 			 (json_int_t)(overhead + count.sums.missing_bytes), "chunk-bytes",
 			 (json_int_t)count.sums.missing_bytes, "chunks",
-			 (json_int_t)count.sums.missing, "ranges", (json_int_t)count.sums.ranges,
-			 "of-chunks", (json_int_t)count.sums.chunks, "index", (json_int_t)index,
-			 "manifest", (json_int_t)manifest, "signatures", (json_int_t)sigs, "headers",
-			 (json_int_t)headers, "full",
+			 (json_int_t)count.sums.missing, "ranges",
+			 (json_int_t)count.sums.ranges, "of-chunks",
+			 (json_int_t)count.sums.chunks, "index", (json_int_t)index,
+			 "manifest", (json_int_t)manifest, "signatures", (json_int_t)sigs,
+			 "headers", (json_int_t)headers, "full",
 			 (json_int_t)(art_reader_total_size(now->reader) - docs));
 	return *out ? 0 : art_fail_memory(err);
 }

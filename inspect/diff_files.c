@@ -56,8 +56,12 @@ static int add_node(void *ctx, const struct art_fs_entry *e, struct art_err *err
 		t->room = room;
 	}
 	n = &t->list[t->count];
-	*n = (struct node){ .mode = e->mode, .uid = e->uid, .gid = e->gid, .major = e->rdev_major,
-			    .minor = e->rdev_minor, .size = e->size };
+	*n = (struct node){ .mode = e->mode,
+			    .uid = e->uid,
+			    .gid = e->gid,
+			    .major = e->rdev_major,
+			    .minor = e->rdev_minor,
+			    .size = e->size };
 	n->path = strdup(e->path);
 	n->target = e->target ? strdup(e->target) : NULL;
 	if (!n->path || (e->target && !n->target)) {
@@ -97,8 +101,8 @@ static int hash_file(struct art_fs *fs, const char *path, struct art_digest *sha
 }
 
 /* True in *SAME when both hold the same bytes. */
-static int compare_content(struct art_fs *old, struct art_fs *now, const char *path, bool *same,
-			   struct art_digest *sha256, struct art_err *err)
+static int compare_content(struct art_fs *old, struct art_fs *now, const char *path,
+			   bool *same, struct art_digest *sha256, struct art_err *err)
 {
 	uint8_t digest[2][ART_SHA256_LEN];
 	int code = hash_file(old, path, sha256, digest[0], err);
@@ -116,8 +120,8 @@ struct lists {
 static int lists_new(struct lists *l, json_t **out, struct art_err *err)
 {
 	*l = (struct lists){ json_array(), json_array(), json_array() };
-	*out = json_pack("{s:o,s:o,s:o}", "added", l->added, "removed", l->removed, "changed",
-			 l->changed);
+	*out = json_pack("{s:o,s:o,s:o}", "added", l->added, "removed", l->removed,
+			 "changed", l->changed);
 	return *out ? 0 : art_fail_memory(err);
 }
 
@@ -144,9 +148,11 @@ static unsigned int compare_inodes(const struct node *a, const struct node *b)
 	return what;
 }
 
-static int append_change(json_t *changed, const char *path, unsigned int what, struct art_err *err)
+static int append_change(json_t *changed, const char *path, unsigned int what,
+			 struct art_err *err)
 {
-	static const char *const names[] = { "content", "type", "mode", "owner", "device" };
+	static const char *const names[] = { "content", "type", "mode", "owner",
+					     "device" };
 	json_t *list = json_array();
 	int code = list ? 0 : art_fail_memory(err);
 
@@ -155,14 +161,17 @@ static int append_change(json_t *changed, const char *path, unsigned int what, s
 			code = append(list, json_string(names[i]), err);
 	}
 	if (code == 0)
-		code = append(changed, json_pack("{s:o,s:O}", "path", cli_json_text(path), "what", list), err);
+		code = append(
+			changed,
+			json_pack("{s:o,s:O}", "path", cli_json_text(path), "what", list),
+			err);
 	json_decref(list);
 	return code;
 }
 
 static int compare_nodes(struct art_fs *old, struct art_fs *now, const struct node *a,
-			 const struct node *b, struct art_digest *sha256, struct lists *lists,
-			 struct art_err *err)
+			 const struct node *b, struct art_digest *sha256,
+			 struct lists *lists, struct art_err *err)
 {
 	unsigned int what = compare_inodes(a, b);
 	bool same = true;
@@ -175,7 +184,8 @@ static int compare_nodes(struct art_fs *old, struct art_fs *now, const struct no
 	}
 	if (!same)
 		what |= DIFFERS_CONTENT;
-	return code < 0 || what == 0 ? code : append_change(lists->changed, a->path, what, err);
+	return code < 0 || what == 0 ? code
+				     : append_change(lists->changed, a->path, what, err);
 }
 
 static int merge(struct art_fs *old, struct art_fs *now, const struct tree *a,
@@ -186,16 +196,19 @@ static int merge(struct art_fs *old, struct art_fs *now, const struct tree *a,
 	int code = art_sha256_new(&sha256, err);
 
 	while (code == 0 && (i < a->count || j < b->count)) {
-		int order = i == a->count ? 1
-			  : j == b->count ? -1
-					  : by_path(&a->list[i], &b->list[j]);
+		int order = i == a->count   ? 1
+			    : j == b->count ? -1
+					    : by_path(&a->list[i], &b->list[j]);
 
 		if (order < 0)
-			code = append(lists->removed, cli_json_text(a->list[i++].path), err);
+			code = append(lists->removed, cli_json_text(a->list[i++].path),
+				      err);
 		else if (order > 0)
-			code = append(lists->added, cli_json_text(b->list[j++].path), err);
+			code = append(lists->added, cli_json_text(b->list[j++].path),
+				      err);
 		else
-			code = compare_nodes(old, now, &a->list[i++], &b->list[j++], sha256, lists, err);
+			code = compare_nodes(old, now, &a->list[i++], &b->list[j++],
+					     sha256, lists, err);
 	}
 	art_digest_free(sha256);
 	return code;
@@ -228,7 +241,8 @@ static int by_package(const struct art_package *a, const struct art_package *b)
 static json_t *json_package(const struct art_package *p)
 {
 	return json_pack("{s:o,s:o,s:o}", "name", cli_json_text(p->name), "arch",
-			 cli_json_text(p->arch ? p->arch : ""), "version", cli_json_text(p->version));
+			 cli_json_text(p->arch ? p->arch : ""), "version",
+			 cli_json_text(p->version));
 }
 
 static int merge_packages(const struct art_packages *a, const struct art_packages *b,
@@ -238,9 +252,9 @@ static int merge_packages(const struct art_packages *a, const struct art_package
 	int code = 0;
 
 	while (code == 0 && (i < a->count || j < b->count)) {
-		int order = i == a->count ? 1
-			  : j == b->count ? -1
-					  : by_package(&a->list[i], &b->list[j]);
+		int order = i == a->count   ? 1
+			    : j == b->count ? -1
+					    : by_package(&a->list[i], &b->list[j]);
 
 		if (order < 0) {
 			code = append(lists->removed, json_package(&a->list[i++]), err);
@@ -252,16 +266,19 @@ static int merge_packages(const struct art_packages *a, const struct art_package
 			if (strcmp(p->version, q->version) == 0)
 				continue;
 			code = append(lists->changed,
-				      json_pack("{s:o,s:o,s:o,s:o}", "name", cli_json_text(p->name), "arch",
-						cli_json_text(p->arch ? p->arch : ""), "old",
-						cli_json_text(p->version), "new", cli_json_text(q->version)),
+				      json_pack("{s:o,s:o,s:o,s:o}", "name",
+						cli_json_text(p->name), "arch",
+						cli_json_text(p->arch ? p->arch : ""),
+						"old", cli_json_text(p->version), "new",
+						cli_json_text(q->version)),
 				      err);
 		}
 	}
 	return code;
 }
 
-int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err)
+int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out,
+		  struct art_err *err)
 {
 	struct art_packages a = { 0 }, b = { 0 };
 	struct lists lists;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * artifact-inspect extract: files out of an image. Names and links in an image are somebody else's idea: each directory on
- * the way is opened by itself without following links, nothing that exists is overwritten, and device nodes and ownership
- * are made by root only.
+ * artifact-inspect extract: files out of an image. Names and links in an image are
+ * somebody else's idea: each directory on the way is opened by itself without following
+ * links, nothing that exists is overwritten, and device nodes and ownership are made by
+ * root only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,8 +49,9 @@ static bool is_plain_name(const char *name, size_t len)
 }
 
 /*
- * Open the directory that PATH ("/a/b/c": "/a/b") lies in, below the root, step by step; directories that are missing
- * are made. *LEAF is the last name, inside PATH. A link in the place of a directory is refused.
+ * Open the directory that PATH ("/a/b/c": "/a/b") lies in, below the root, step by step;
+ * directories that are missing are made. *LEAF is the last name, inside PATH. A link in
+ * the place of a directory is refused.
  */
 static int open_parent(struct extract *x, const char *path, int *out, const char **leaf,
 		       struct art_err *err)
@@ -67,7 +69,8 @@ static int open_parent(struct extract *x, const char *path, int *out, const char
 		end = path + strcspn(path, "/");
 		if (!is_plain_name(path, (size_t)(end - path))) {
 			close(at);
-			return art_fail(err, ART_E_FAILED, "a name in the image is not allowed: '%s'", path);
+			return art_fail(err, ART_E_FAILED,
+					"a name in the image is not allowed: '%s'", path);
 		}
 		if (!*end) {
 			*out = at;
@@ -79,7 +82,8 @@ static int open_parent(struct extract *x, const char *path, int *out, const char
 		if (mkdirat(at, name, 0755) < 0 && errno != EEXIST)
 			next = -1;
 		else
-			next = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			next = openat(at, name,
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (next < 0)
 			art_fail_errno(err, ART_E_IO, "cannot go into '%s'", name);
 		close(at);
@@ -90,7 +94,8 @@ static int open_parent(struct extract *x, const char *path, int *out, const char
 	}
 }
 
-static int remember_dir(struct extract *x, const struct art_fs_entry *e, struct art_err *err)
+static int remember_dir(struct extract *x, const struct art_fs_entry *e,
+			struct art_err *err)
 {
 	struct made_dir *d = reallocarray(x->dirs, x->dir_count + 1, sizeof(*d));
 
@@ -98,10 +103,14 @@ static int remember_dir(struct extract *x, const struct art_fs_entry *e, struct 
 		return art_fail_memory(err);
 	x->dirs = d;
 	d[x->dir_count] = (struct made_dir){ strdup(e->path), e->mode & 07777, e->mtime };
-	return d[x->dir_count].path ? (x->dir_count++, 0) : art_fail_memory(err);
+	if (!d[x->dir_count].path)
+		return art_fail_memory(err);
+	x->dir_count++;
+	return 0;
 }
 
-static int remember_file(struct extract *x, const struct art_fs_entry *e, struct art_err *err)
+static int remember_file(struct extract *x, const struct art_fs_entry *e,
+			 struct art_err *err)
 {
 	struct made_file *f = reallocarray(x->files, x->file_count + 1, sizeof(*f));
 
@@ -109,7 +118,10 @@ static int remember_file(struct extract *x, const struct art_fs_entry *e, struct
 		return art_fail_memory(err);
 	x->files = f;
 	f[x->file_count] = (struct made_file){ e->inode, strdup(e->path) };
-	return f[x->file_count].path ? (x->file_count++, 0) : art_fail_memory(err);
+	if (!f[x->file_count].path)
+		return art_fail_memory(err);
+	x->file_count++;
+	return 0;
 }
 
 struct sink {
@@ -126,7 +138,8 @@ static int to_file(void *ctx, const void *bytes, size_t len, struct art_err *err
 	s->size += len;
 	if (art_is_zero(bytes, len) && len >= 4096) {
 		if (lseek(s->fd, (off_t)len, SEEK_CUR) < 0)
-			return art_fail_errno(err, ART_E_IO, "cannot write '%s'", s->name);
+			return art_fail_errno(err, ART_E_IO, "cannot write '%s'",
+					      s->name);
 		return 0;
 	}
 	return art_write_full(s->fd, bytes, len, s->name, err);
@@ -134,30 +147,37 @@ static int to_file(void *ctx, const void *bytes, size_t len, struct art_err *err
 
 static int set_xattr(void *ctx, const char *name, const void *value, size_t len)
 {
-	/* What this user or filesystem may not have is left out; it is no reason to stop. */
+	/* What this user or filesystem may not have is left out; it is no reason to stop.
+	 */
 	if (fsetxattr(*(int *)ctx, name, value, len, 0) < 0)
-		cli_debug("extended attribute '%s' is left out: %s", name, strerror(errno));
+		cli_debug("extended attribute '%s' is left out: %s", name,
+			  strerror(errno));
 	return 0;
 }
 
-static int set_owner(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
-		     struct art_err *err)
+static int set_owner(struct extract *x, int at, const char *leaf,
+		     const struct art_fs_entry *e, struct art_err *err)
 {
 	if (x->is_root && fchownat(at, leaf, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot set the owner of '%s'", e->path);
+		return art_fail_errno(err, ART_E_IO, "cannot set the owner of '%s'",
+				      e->path);
 	return 0;
 }
 
-static int set_time(int at, const char *leaf, const struct art_fs_entry *e, struct art_err *err)
+static int set_time(int at, const char *leaf, const struct art_fs_entry *e,
+		    struct art_err *err)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_sec = (time_t)e->mtime } };
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+				     { .tv_sec = (time_t)e->mtime } };
 
 	if (utimensat(at, leaf, times, AT_SYMLINK_NOFOLLOW) < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot set the time of '%s'", e->path);
+		return art_fail_errno(err, ART_E_IO, "cannot set the time of '%s'",
+				      e->path);
 	return 0;
 }
 
-static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e, struct art_err *err)
+static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e,
+		     struct art_err *err)
 {
 	struct sink sink = { fd, e->path, 0 };
 	int code = art_fs_read(x->fs, e->path, to_file, &sink, err);
@@ -165,18 +185,20 @@ static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e, st
 	if (code == 0 && ftruncate(fd, (off_t)sink.size) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", e->path);
 	if (code == 0 && x->is_root && fchown(fd, e->uid, e->gid) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot set the owner of '%s'", e->path);
+		code = art_fail_errno(err, ART_E_IO, "cannot set the owner of '%s'",
+				      e->path);
 	if (code == 0)
 		code = art_fs_xattrs(x->fs, e->path, set_xattr, &fd, err);
-	/* Last: an earlier change of owner or content would take set-id bits away. Without the right owner they would be
-	 * somebody else's rights. */
+	/* Last: an earlier change of owner or content would take set-id bits away.
+	 * Without the right owner they would be somebody else's rights. */
 	if (code == 0 && fchmod(fd, e->mode & (x->is_root ? 07777 : 0777)) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", e->path);
+		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'",
+				      e->path);
 	return code;
 }
 
-static int make_file(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
-		     struct art_err *err)
+static int make_file(struct extract *x, int at, const char *leaf,
+		     const struct art_fs_entry *e, struct art_err *err)
 {
 	int fd, code;
 
@@ -196,8 +218,8 @@ static int make_file(struct extract *x, int at, const char *leaf, const struct a
 }
 
 /* 1: PATH is now another name of a file that has been extracted before. */
-static int try_link(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
-		    struct art_err *err)
+static int try_link(struct extract *x, int at, const char *leaf,
+		    const struct art_fs_entry *e, struct art_err *err)
 {
 	const char *from_leaf;
 	int from, code;
@@ -216,8 +238,8 @@ static int try_link(struct extract *x, int at, const char *leaf, const struct ar
 	return 0;
 }
 
-static int make_dir(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
-		    struct art_err *err)
+static int make_dir(struct extract *x, int at, const char *leaf,
+		    const struct art_fs_entry *e, struct art_err *err)
 {
 	int fd, code;
 
@@ -233,8 +255,8 @@ static int make_dir(struct extract *x, int at, const char *leaf, const struct ar
 	return code < 0 ? code : remember_dir(x, e, err);
 }
 
-static int make_special(struct extract *x, int at, const char *leaf, const struct art_fs_entry *e,
-			struct art_err *err)
+static int make_special(struct extract *x, int at, const char *leaf,
+			const struct art_fs_entry *e, struct art_err *err)
 {
 	bool is_device = S_ISCHR(e->mode) || S_ISBLK(e->mode);
 	int code;
@@ -252,9 +274,11 @@ static int make_special(struct extract *x, int at, const char *leaf, const struc
 	if (code < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
 	code = set_owner(x, at, leaf, e, err);
-	/* Nobody else can have put a link in its place, or the directory is theirs already. */
+	/* Nobody else can have put a link in its place, or the directory is theirs
+	 * already. */
 	if (code == 0 && !S_ISLNK(e->mode) && fchmodat(at, leaf, e->mode & 07777, 0) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", e->path);
+		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'",
+				      e->path);
 	return code < 0 ? code : set_time(at, leaf, e, err);
 }
 
@@ -290,7 +314,8 @@ static int finish_dirs(struct extract *x, struct art_err *err)
 	int code = 0;
 
 	for (size_t i = x->dir_count; code == 0 && i-- > 0;) {
-		struct art_fs_entry e = { .path = x->dirs[i].path, .mtime = x->dirs[i].mtime };
+		struct art_fs_entry e = { .path = x->dirs[i].path,
+					  .mtime = x->dirs[i].mtime };
 		const char *leaf;
 		int at, fd;
 
@@ -299,7 +324,8 @@ static int finish_dirs(struct extract *x, struct art_err *err)
 			return code;
 		fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 || fchmod(fd, x->dirs[i].mode) < 0)
-			code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", e.path);
+			code = art_fail_errno(err, ART_E_IO,
+					      "cannot set the mode of '%s'", e.path);
 		if (fd >= 0)
 			close(fd);
 		if (code == 0)
@@ -321,8 +347,8 @@ static void extract_free(struct extract *x)
 		close(x->root);
 }
 
-static int extract_paths(struct extract *x, const char *directory, int argc, char *const *argv,
-			 struct art_err *err)
+static int extract_paths(struct extract *x, const char *directory, int argc,
+			 char *const *argv, struct art_err *err)
 {
 	int code = 0;
 
@@ -331,12 +357,14 @@ static int extract_paths(struct extract *x, const char *directory, int argc, cha
 	if (x->root < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", directory);
 	for (int i = 0; code == 0 && i < (argc ? argc : 1); i++)
-		code = art_fs_walk(x->fs, argc ? argv[i] : "/", -1, extract_entry, x, err);
+		code = art_fs_walk(x->fs, argc ? argv[i] : "/", -1, extract_entry, x,
+				   err);
 	if (code == 0)
 		code = finish_dirs(x, err);
 	if (code == 0 && x->skipped)
-		cli_warn("%zu device %s left out: only root can make them", x->skipped,
-			 inspect_plural(x->skipped, "node or socket", "nodes or sockets"));
+		cli_warn(
+			"%zu device %s left out: only root can make them", x->skipped,
+			inspect_plural(x->skipped, "node or socket", "nodes or sockets"));
 	return code;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the subcommands of artifact-inspect share: their options, and an artifact opened and judged. */
+/* What the subcommands of artifact-inspect share: their options, and an artifact opened
+ * and judged. */
 #ifndef INSPECT_H
 #define INSPECT_H
 
@@ -23,7 +24,8 @@ struct inspect_options {
 	bool recursive;
 };
 
-/* A subcommand: ARGV are its operands. Returns the exit status, having printed its errors. */
+/* A subcommand: ARGV are its operands. Returns the exit status, having printed its
+ * errors. */
 typedef int (*inspect_fn)(const struct inspect_options *opt, int argc, char *const *argv);
 int inspect_show(const struct inspect_options *opt, int argc, char *const *argv);
 int inspect_verify(const struct inspect_options *opt, int argc, char *const *argv);
@@ -44,15 +46,17 @@ struct inspect_file {
 };
 
 /*
- * Keys, source (path, "-" or URL), the first two members, and with --keys the verdict; the manifest is parsed when the
- * verdict is good or none was asked for. F->sigs and F->verdict hold what was found on failure too.
- * SEEK: the caller will read here and there; a pipe is spooled into an unlinked temporary file.
+ * Keys, source (path, "-" or URL), the first two members, and with --keys the verdict;
+ * the manifest is parsed when the verdict is good or none was asked for. F->sigs and
+ * F->verdict hold what was found on failure too. SEEK: the caller will read here and
+ * there; a pipe is spooled into an unlinked temporary file.
  */
-int inspect_open(struct inspect_file *f, const char *name, const struct inspect_options *opt,
-		 bool seek, struct art_err *err);
+int inspect_open(struct inspect_file *f, const char *name,
+		 const struct inspect_options *opt, bool seek, struct art_err *err);
 void inspect_close(struct inspect_file *f);
 
-/* Refuse (ART_E_KEY_NONE) to hand an image to a filesystem library when nobody vouches for it. */
+/* Refuse (ART_E_KEY_NONE) to hand an image to a filesystem library when nobody vouches
+ * for it. */
 int inspect_require_trust(const struct inspect_file *f, const struct inspect_options *opt,
 			  struct art_err *err);
 
@@ -60,13 +64,17 @@ int inspect_require_trust(const struct inspect_file *f, const struct inspect_opt
 int inspect_find_payload(const struct inspect_file *f, const struct inspect_options *opt,
 			 size_t *payload, struct art_err *err);
 
-/* The filesystem in it: requires trust. BLOB and FS are the caller's (close FS first). CACHED: what was
- * decoded is kept in a sparse temporary file, for those who read the whole image out of order. */
-int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt, bool cached,
-		    struct art_blob **blob, struct art_fs **fs, struct art_err *err);
+/* The filesystem in it: requires trust. BLOB and FS are the caller's (close FS first).
+ * CACHED: what was decoded is kept in a sparse temporary file, for those who read the
+ * whole image out of order. */
+int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt,
+		    bool cached, struct art_blob **blob, struct art_fs **fs,
+		    struct art_err *err);
 
-/* A blob that decodes each part of INNER (taken over, also on failure) at most about once. */
-int inspect_cache_blob(struct art_blob **out, struct art_blob *inner, struct art_err *err);
+/* A blob that decodes each part of INNER (taken over, also on failure) at most about
+ * once. */
+int inspect_cache_blob(struct art_blob **out, struct art_blob *inner,
+		       struct art_err *err);
 
 /* An unlinked temporary file in TMPDIR. */
 int inspect_temp_file(int *fd, struct art_err *err);

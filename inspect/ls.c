@@ -95,7 +95,8 @@ static void print_long(const struct art_fs_entry *e)
 
 	mode_text(mode, e->mode);
 	time_text(when, e->mtime);
-	printf("%s %3" PRIu32 " %5" PRIu32 " %5" PRIu32 " ", mode, e->links, e->uid, e->gid);
+	printf("%s %3" PRIu32 " %5" PRIu32 " %5" PRIu32 " ", mode, e->links, e->uid,
+	       e->gid);
 	if (S_ISCHR(e->mode) || S_ISBLK(e->mode))
 		printf("%5" PRIu32 ",%4" PRIu32, e->rdev_major, e->rdev_minor);
 	else
@@ -109,11 +110,11 @@ static json_t *json_entry(const struct art_fs_entry *e)
 	json_t *o;
 
 	snprintf(mode, sizeof(mode), "%04o", (unsigned int)(e->mode & 07777));
-	o = json_pack("{s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "path", cli_json_text(e->path), "type",
-		      type_name(e->mode), "mode", mode, "uid", (json_int_t)e->uid, "gid",
-		      (json_int_t)e->gid, "size", (json_int_t)e->size, "mtime",
-		      (json_int_t)e->mtime, "inode", (json_int_t)e->inode, "links",
-		      (json_int_t)e->links);
+	o = json_pack("{s:o,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "path",
+		      cli_json_text(e->path), "type", type_name(e->mode), "mode", mode,
+		      "uid", (json_int_t)e->uid, "gid", (json_int_t)e->gid, "size",
+		      (json_int_t)e->size, "mtime", (json_int_t)e->mtime, "inode",
+		      (json_int_t)e->inode, "links", (json_int_t)e->links);
 	if (!o)
 		return NULL;
 	if (e->target && json_object_set_new(o, "target", cli_json_text(e->target)) < 0)
@@ -138,7 +139,9 @@ static int list_entry(void *ctx, const struct art_fs_entry *e, struct art_err *e
 	if (first && S_ISDIR(e->mode))
 		return 0;
 	if (cli_json())
-		return json_array_append_new(l->entries, json_entry(e)) < 0 ? art_fail_memory(err) : 0;
+		return json_array_append_new(l->entries, json_entry(e)) < 0
+			       ? art_fail_memory(err)
+			       : 0;
 	if (l->opt->is_long)
 		print_long(e);
 	text_print(stdout, e->path);
@@ -159,8 +162,8 @@ static int list_paths(struct art_fs *fs, const struct inspect_options *opt, int 
 
 	for (int i = 0; code == 0 && i < (argc ? argc : 1); i++) {
 		l.first = true;
-		code = art_fs_walk(fs, argc ? argv[i] : "/", opt->recursive ? -1 : 1, list_entry, &l,
-				   err);
+		code = art_fs_walk(fs, argc ? argv[i] : "/", opt->recursive ? -1 : 1,
+				   list_entry, &l, err);
 	}
 	if (code == 0 && cli_json()) {
 		root = json_pack("{s:O}", "entries", l.entries);
@@ -188,7 +191,8 @@ static int cat_paths(struct art_fs *fs, int argc, char *const *argv, struct art_
 	return code;
 }
 
-static int with_fs(const struct inspect_options *opt, int argc, char *const *argv, bool cat)
+static int with_fs(const struct inspect_options *opt, int argc, char *const *argv,
+		   bool cat)
 {
 	struct inspect_file f = { 0 };
 	struct art_err err = { 0 };

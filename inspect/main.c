@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* artifact-inspect: look into an artifact and judge it. One table says which subcommands there are and what they take. */
+/* artifact-inspect: look into an artifact and judge it. One table says which subcommands
+ * there are and what they take. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
@@ -40,7 +41,8 @@ static const struct command {
 } commands[] = {
 	{ "show", inspect_show, TAKES_KEYS, 1, 1, "FILE" },
 	{ "verify", inspect_verify, TAKES_KEYS | TAKES_DEEP, 1, 1, "FILE" },
-	{ "ls", inspect_ls, TAKES_KEYS | TAKES_IMAGE | TAKES_LONG, 1, -1, "FILE [PATH...]" },
+	{ "ls", inspect_ls, TAKES_KEYS | TAKES_IMAGE | TAKES_LONG, 1, -1,
+	  "FILE [PATH...]" },
 	{ "cat", inspect_cat, TAKES_KEYS | TAKES_IMAGE, 2, -1, "FILE PATH..." },
 	{ "extract", inspect_extract, TAKES_KEYS | TAKES_IMAGE | TAKES_DIRECTORY, 1, -1,
 	  "FILE [PATH...]" },
@@ -92,11 +94,8 @@ static const struct option options[] = {
 };
 
 static const struct option first_options[] = {
-	CLI_LONG_JSON,
-	CLI_LONG_PROGRESS,
-	CLI_LONG_BASE,
-	CLI_LONG_VERSION,
-	{ NULL, 0, NULL, 0 },
+	CLI_LONG_JSON,	  CLI_LONG_PROGRESS,	CLI_LONG_BASE,
+	CLI_LONG_VERSION, { NULL, 0, NULL, 0 },
 };
 
 static const struct command *find_command(const char *name)
@@ -177,7 +176,8 @@ static int run(const struct command *cmd, int argc, char **argv)
 			continue;
 		}
 		if (!(cmd->takes & owner))
-			return cli_usage_error("'%s' does not take '%s'", cmd->name, argv[optind - 1]);
+			return cli_usage_error("'%s' does not take '%s'", cmd->name,
+					       argv[optind - 1]);
 		set_option(&opt, c);
 	}
 	argc -= optind;

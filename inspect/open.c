@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Opening and judging an artifact, and finding the image in it that a subcommand is about. */
+/* Opening and judging an artifact, and finding the image in it that a subcommand is
+ * about. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
@@ -35,11 +36,13 @@ int inspect_temp_file(int *fd, struct art_err *err)
 	if (*fd >= 0)
 		return 0;
 	/* Not every filesystem has O_TMPFILE. */
-	if ((size_t)snprintf(path, sizeof(path), "%s/artifact-inspect.XXXXXX", dir) >= sizeof(path))
+	if ((size_t)snprintf(path, sizeof(path), "%s/artifact-inspect.XXXXXX", dir) >=
+	    sizeof(path))
 		return art_fail(err, ART_E_IO, "TMPDIR is too long a path");
 	*fd = mkostemp(path, O_CLOEXEC);
 	if (*fd < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot make a temporary file in '%s'", dir);
+		return art_fail_errno(err, ART_E_IO,
+				      "cannot make a temporary file in '%s'", dir);
 	unlink(path);
 	return 0;
 }
@@ -100,7 +103,8 @@ static int open_name(struct art_source **src, const char *name, struct art_err *
 static int open_name(struct art_source **src, const char *name, struct art_err *err)
 {
 	if (strncasecmp(name, "http://", 7) == 0 || strncasecmp(name, "https://", 8) == 0)
-		return art_fail(err, ART_E_USAGE, "this build cannot read '%s' (no http)", name);
+		return art_fail(err, ART_E_USAGE, "this build cannot read '%s' (no http)",
+				name);
 	return art_source_open_path(src, name, err);
 }
 #endif
@@ -115,8 +119,8 @@ static int open_source(struct inspect_file *f, const char *name, bool seek,
 	return code;
 }
 
-int inspect_open(struct inspect_file *f, const char *name, const struct inspect_options *opt,
-		 bool seek, struct art_err *err)
+int inspect_open(struct inspect_file *f, const char *name,
+		 const struct inspect_options *opt, bool seek, struct art_err *err)
 {
 	const uint8_t *bytes;
 	size_t len;
@@ -135,8 +139,8 @@ int inspect_open(struct inspect_file *f, const char *name, const struct inspect_
 	if (code < 0)
 		return code;
 	if (f->trust) {
-		code = art_reader_authenticate(f->reader, f->trust, ART_ROLE_ARTIFACT, &f->verdict,
-					       err);
+		code = art_reader_authenticate(f->reader, f->trust, ART_ROLE_ARTIFACT,
+					       &f->verdict, err);
 		f->trusted = code == 0;
 	} else {
 		art_reader_skip_trust(f->reader);
@@ -158,9 +162,11 @@ int inspect_require_trust(const struct inspect_file *f, const struct inspect_opt
 {
 	if (f->trusted || opt->insecure)
 		return 0;
-	return art_fail(err, ART_E_KEY_NONE,
-			"nobody vouches for the image in '%s': give --keys DIR, or --insecure to read it "
-			"all the same", f->src->name);
+	return art_fail(
+		err, ART_E_KEY_NONE,
+		"nobody vouches for the image in '%s': give --keys DIR, or --insecure to read it "
+		"all the same",
+		f->src->name);
 }
 
 int inspect_find_payload(const struct inspect_file *f, const struct inspect_options *opt,
@@ -179,14 +185,16 @@ int inspect_find_payload(const struct inspect_file *f, const struct inspect_opti
 		}
 	}
 	if (opt->payload)
-		return art_fail(err, ART_E_FAILED, "'%s' has no payload '%s'", f->src->name,
-				opt->payload);
-	return art_fail(err, ART_E_FAILED, "'%s' has no root filesystem: name a payload with --payload",
+		return art_fail(err, ART_E_FAILED, "'%s' has no payload '%s'",
+				f->src->name, opt->payload);
+	return art_fail(err, ART_E_FAILED,
+			"'%s' has no root filesystem: name a payload with --payload",
 			f->src->name);
 }
 
-int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt, bool cached,
-		    struct art_blob **blob, struct art_fs **fs, struct art_err *err)
+int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt,
+		    bool cached, struct art_blob **blob, struct art_fs **fs,
+		    struct art_err *err)
 {
 	size_t payload;
 	int code = inspect_require_trust(f, opt, err);
@@ -198,7 +206,9 @@ int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt, b
 	if (code == 0 && cached)
 		code = inspect_cache_blob(blob, *blob, err);
 	if (code == 0)
-		code = art_fs_open(fs, *blob,
-				   art_reader_manifest(f->reader)->payloads[payload].filesystem, err);
+		code = art_fs_open(
+			fs, *blob,
+			art_reader_manifest(f->reader)->payloads[payload].filesystem,
+			err);
 	return code;
 }

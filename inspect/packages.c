@@ -19,11 +19,12 @@ static int print_json(const struct art_packages *p, struct art_err *err)
 
 	for (size_t i = 0; list && i < p->count; i++) {
 		const struct art_package *k = &p->list[i];
-		json_t *o = json_pack("{s:o,s:o,s:o,s:o?,s:o?}", "name", cli_json_text(k->name),
-				      "version", cli_json_text(k->version), "arch",
-				      cli_json_text(k->arch ? k->arch : ""), "source",
-				      k->source ? cli_json_text(k->source) : NULL, "source-version",
-				      k->source_version ? cli_json_text(k->source_version) : NULL);
+		json_t *o = json_pack(
+			"{s:o,s:o,s:o,s:o?,s:o?}", "name", cli_json_text(k->name),
+			"version", cli_json_text(k->version), "arch",
+			cli_json_text(k->arch ? k->arch : ""), "source",
+			k->source ? cli_json_text(k->source) : NULL, "source-version",
+			k->source_version ? cli_json_text(k->source_version) : NULL);
 
 		if (!o || json_array_append_new(list, o) < 0) {
 			json_decref(list);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* artifact-inspect show: everything that is signed, and whether somebody has checked that it is. */
+/* artifact-inspect show: everything that is signed, and whether somebody has checked that
+ * it is. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,8 +85,8 @@ static void show_signatures(const struct inspect_file *f)
 	if (f->sigs.count == 0)
 		printf("  none: this artifact is unsigned\n");
 	for (size_t i = 0; i < f->sigs.count; i++)
-		printf("  %-*s%s %s\n", COLUMN - 2, f->sigs.sig[i].algorithm, f->sigs.sig[i].key_id,
-		       line_state(f, i));
+		printf("  %-*s%s %s\n", COLUMN - 2, f->sigs.sig[i].algorithm,
+		       f->sigs.sig[i].key_id, line_state(f, i));
 }
 
 static void show_payload(const struct art_payload *p)
@@ -105,7 +106,8 @@ static void show_payload(const struct art_payload *p)
 	digest_line("  sha256:", p->sha256);
 	label("  stored:");
 	printf("%s in %zu %s, index %s\n", text_size(size[0], data), p->segment_count,
-	       inspect_plural(p->segment_count, "segment", "segments"), text_size(size[1], index));
+	       inspect_plural(p->segment_count, "segment", "segments"),
+	       text_size(size[1], index));
 	label("  prefix:");
 	printf("%s\n", text_size(size[0], p->prefix));
 	line("  ext:", p->ext);
@@ -158,8 +160,9 @@ static json_t *json_signatures(const struct inspect_file *f)
 
 	for (size_t i = 0; lines && i < f->sigs.count; i++) {
 		const struct art_sig *sig = &f->sigs.sig[i];
-		json_t *entry = json_pack("{s:s,s:s,s:s}", "algorithm", sig->algorithm, "key-id",
-					  sig->key_id, "state", line_state(f, i));
+		json_t *entry =
+			json_pack("{s:s,s:s,s:s}", "algorithm", sig->algorithm, "key-id",
+				  sig->key_id, "state", line_state(f, i));
 
 		if (json_array_append_new(lines, entry) < 0) {
 			json_decref(lines);
@@ -167,20 +170,23 @@ static json_t *json_signatures(const struct inspect_file *f)
 		}
 	}
 	return json_pack("{s:b,s:o?,s:o}", "checked", f->trust != NULL, "trusted",
-			 f->trust ? json_boolean(f->trusted) : json_null(), "lines", lines);
+			 f->trust ? json_boolean(f->trusted) : json_null(), "lines",
+			 lines);
 }
 
-static int show_json(const struct inspect_file *f, const char *digest, struct art_err *err)
+static int show_json(const struct inspect_file *f, const char *digest,
+		     struct art_err *err)
 {
 	size_t len;
 	const uint8_t *bytes = art_reader_manifest_bytes(f->reader, &len);
 	json_t *root;
 	int code;
 
-	root = json_pack("{s:o,s:I,s:s,s:o,s:o}", "file", cli_json_text(f->src->name), "size",
-			 (json_int_t)art_reader_total_size(f->reader), "digest", digest, "signatures",
-			 json_signatures(f), "manifest",
-			 json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, NULL));
+	root = json_pack(
+		"{s:o,s:I,s:s,s:o,s:o}", "file", cli_json_text(f->src->name), "size",
+		(json_int_t)art_reader_total_size(f->reader), "digest", digest,
+		"signatures", json_signatures(f), "manifest",
+		json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, NULL));
 	code = root ? cli_print_json(root, err) : art_fail_memory(err);
 	json_decref(root);
 	return code;
@@ -214,7 +220,8 @@ int inspect_show(const struct inspect_options *opt, int argc, char *const *argv)
 	if (code == 0) {
 		code = show(&f, &err);
 	} else if (f.trust && !f.trusted && f.verdict.count > 0 && !cli_json()) {
-		/* Who signed it is known; what it says is not shown as long as nobody vouches for it. */
+		/* Who signed it is known; what it says is not shown as long as nobody
+		 * vouches for it. */
 		show_signatures(&f);
 	}
 	if (code < 0) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * artifact-inspect verify: every check that can be made without the device, in the order of judgement, in one
- * pass over the file, so that a pipe can be verified too.
+ * artifact-inspect verify: every check that can be made without the device, in the order
+ * of judgement, in one pass over the file, so that a pipe can be verified too.
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -21,15 +21,16 @@ struct verify {
 	struct inspect_file file;
 	const struct inspect_options *opt;
 	json_t *checks;
-	bool lost; /* a check could not be put into CHECKS for want of memory */
-	uint8_t *stored; /* ART_CHUNK_MAX */
+	bool lost;	   /* a check could not be put into CHECKS for want of memory */
+	uint8_t *stored;   /* ART_CHUNK_MAX */
 	struct deep *deep; /* NULL: without --deep */
 };
 
 /* A line for each check; MARK is "ok", "--" (does not count) or "bad". */
-static void note(struct verify *v, const char *mark, const char *check, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-static void note(struct verify *v, const char *mark, const char *check, const char *fmt, ...)
+static void note(struct verify *v, const char *mark, const char *check, const char *fmt,
+		 ...) __attribute__((format(printf, 4, 5)));
+static void note(struct verify *v, const char *mark, const char *check, const char *fmt,
+		 ...)
 {
 	char text[512];
 	va_list ap;
@@ -38,8 +39,8 @@ static void note(struct verify *v, const char *mark, const char *check, const ch
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (cli_json()) {
-		json_t *entry = json_pack("{s:s,s:s,s:o}", "result", mark, "check", check, "text",
-					  cli_json_text(text));
+		json_t *entry = json_pack("{s:s,s:s,s:o}", "result", mark, "check", check,
+					  "text", cli_json_text(text));
 
 		if (json_array_append_new(v->checks, entry) < 0)
 			v->lost = true;
@@ -62,24 +63,26 @@ static void note_signatures(struct verify *v)
 		const char *mark = state == ART_SIG_VALID ? "ok" : "--";
 
 		note(v, state == ART_SIG_INVALID ? "bad" : mark, "signature", "%s %s %s",
-		     f->sigs.sig[i].algorithm, f->sigs.sig[i].key_id, art_sig_state_name(state));
+		     f->sigs.sig[i].algorithm, f->sigs.sig[i].key_id,
+		     art_sig_state_name(state));
 	}
 }
 
-static int check_row(struct verify *v, size_t payload, size_t segment, const struct art_row *row,
-		     struct art_err *err)
+static int check_row(struct verify *v, size_t payload, size_t segment,
+		     const struct art_row *row, struct art_err *err)
 {
 	int code = 0;
 
 	if (art_row_is_stored(row))
-		code = art_reader_stored(v->file.reader, payload, segment, row, v->stored, err);
+		code = art_reader_stored(v->file.reader, payload, segment, row, v->stored,
+					 err);
 	if (code == 0 && v->deep)
 		code = deep_row(v->deep, row, v->stored, err);
 	return code;
 }
 
-static int check_rows(struct verify *v, size_t payload, size_t segment, struct art_index *ix,
-		      struct art_err *err)
+static int check_rows(struct verify *v, size_t payload, size_t segment,
+		      struct art_index *ix, struct art_err *err)
 {
 	uint64_t base = art_reader_data_offset(v->file.reader, payload, segment);
 	uint64_t total = art_reader_total_size(v->file.reader);
@@ -98,7 +101,8 @@ static int check_rows(struct verify *v, size_t payload, size_t segment, struct a
 	return 0;
 }
 
-static int check_segment(struct verify *v, size_t payload, size_t segment, struct art_err *err)
+static int check_segment(struct verify *v, size_t payload, size_t segment,
+			 struct art_err *err)
 {
 	struct art_reader *r = v->file.reader;
 	const struct art_payload *p = &art_reader_manifest(r)->payloads[payload];
@@ -110,7 +114,8 @@ static int check_segment(struct verify *v, size_t payload, size_t segment, struc
 
 	if (code < 0)
 		return code;
-	note(v, "ok", "index", "%s/%04zu: %" PRIu32 " rows", p->name, segment, art_index_rows(ix));
+	note(v, "ok", "index", "%s/%04zu: %" PRIu32 " rows", p->name, segment,
+	     art_index_rows(ix));
 	if (v->deep)
 		code = deep_segment(v->deep, ix, err);
 	if (code == 0)
@@ -127,12 +132,14 @@ static int check_segment(struct verify *v, size_t payload, size_t segment, struc
 	art_index_free(ix);
 	if (code < 0)
 		return art_wrap(err, "payload '%s'", p->name);
-	return art_reader_check_padding(r, art_reader_index_member(r, payload, segment) + 1, err);
+	return art_reader_check_padding(
+		r, art_reader_index_member(r, payload, segment) + 1, err);
 }
 
 static int check_payload(struct verify *v, size_t payload, struct art_err *err)
 {
-	const struct art_payload *p = &art_reader_manifest(v->file.reader)->payloads[payload];
+	const struct art_payload *p =
+		&art_reader_manifest(v->file.reader)->payloads[payload];
 	int code = 0;
 
 	if (v->opt->deep)
@@ -187,14 +194,15 @@ static int verify(struct verify *v, const char *name, struct art_err *err)
 		return code;
 	m = art_reader_manifest(v->file.reader);
 	note(v, "ok", "trust", "%s accepts it", v->opt->keys);
-	note(v, "ok", "manifest", "%s %s, digest %s", m->name, m->version, v->file.verdict.digest);
+	note(v, "ok", "manifest", "%s %s, digest %s", m->name, m->version,
+	     v->file.verdict.digest);
 	v->stored = malloc(ART_CHUNK_MAX);
 	if (!v->stored)
 		return art_fail_memory(err);
 	code = check_members(v, err);
 	if (code == 0)
-		note(v, "ok", "end", "%s, nothing more", text_size(size, art_reader_total_size(
-									       v->file.reader)));
+		note(v, "ok", "end", "%s, nothing more",
+		     text_size(size, art_reader_total_size(v->file.reader)));
 	return code;
 }
 
@@ -207,7 +215,8 @@ int inspect_verify(const struct inspect_options *opt, int argc, char *const *arg
 
 	(void)argc;
 	v.checks = json_array();
-	report = json_pack("{s:o,s:b,s:O}", "file", cli_json_text(argv[0]), "deep", opt->deep, "checks", v.checks);
+	report = json_pack("{s:o,s:b,s:O}", "file", cli_json_text(argv[0]), "deep",
+			   opt->deep, "checks", v.checks);
 	code = report ? verify(&v, argv[0], &err) : art_fail_memory(&err);
 	if (code == 0 && v.lost)
 		code = art_fail_memory(&err);
