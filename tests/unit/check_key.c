@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Keys: one encoding each, weak ones refused, and a verdict of yes only for the right signature. */
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
 #include "libartifact/digest.h"
@@ -197,6 +199,12 @@ START_TEST(pem_is_strict)
 	/* Every shorter text, and every changed byte that is not white space, is refused or is the same key. */
 	for (i = 0; i < len - 1; i++)
 		ck_assert_int_eq(parse(pem, i), ART_E_KEY_BAD);
+	b = malloc(70000);
+	memset(b, 'A', 70000);
+	memcpy(b, pem, strlen("-----BEGIN PUBLIC KEY-----\n"));
+	memcpy(b + 70000 - 25, "-----END PUBLIC KEY-----\n", 25);
+	ck_assert_int_eq(parse(b, 70000), ART_E_KEY_BAD);
+	free(b);
 	b = strdup("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n");
 	ck_assert_int_eq(parse(b, strlen(b)), ART_E_KEY_BAD);
 	free(b);
@@ -334,6 +342,35 @@ START_TEST(weak_rsa)
 }
 END_TEST
 
+/* Checking a modulus costs time that grows with its length: it is bounded before it is looked at. */
+START_TEST(huge_rsa)
+{
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	BIGNUM *n = BN_new(), *e = BN_new();
+	EVP_PKEY *pkey = NULL;
+	OSSL_PARAM *params;
+	struct art_key *key = NULL;
+	struct art_err err;
+
+	ck_assert_int_eq(BN_rand(n, 8193, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD), 1);
+	ck_assert_int_eq(BN_set_word(e, 65537), 1);
+	ck_assert_int_eq(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n), 1);
+	ck_assert_int_eq(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e), 1);
+	params = OSSL_PARAM_BLD_to_param(build);
+	ck_assert_int_eq(EVP_PKEY_fromdata_init(ctx), 1);
+	ck_assert_int_eq(EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+	ck_assert_int_eq(art_key_from_pkey(&key, pkey, "huge", &err), ART_E_KEY_BAD);
+	ck_assert_ptr_nonnull(strstr(err.text, "8193 bits"));
+	EVP_PKEY_free(pkey);
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	BN_free(n);
+	BN_free(e);
+}
+END_TEST
+
 /* y coordinates whose points have order 1, 2, 4, 8, or that are not below p. */
 START_TEST(weak_ed25519)
 {
@@ -351,6 +388,13 @@ START_TEST(weak_ed25519)
 		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 	};
+	static const char *const fine[] = {
+		"ebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7e",
+		"ecfffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe7f",
+		"0200000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000001",
+	};
 	uint8_t der[44] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00 };
 	size_t i;
 
@@ -358,7 +402,11 @@ START_TEST(weak_ed25519)
 		ck_assert_int_eq(art_hex_parse(der + 12, 32, weak[i]), 0);
 		ck_assert_msg(parse_der(der, sizeof(der)) == ART_E_KEY_BAD, "%s", weak[i]);
 	}
-	/* The base point itself is not weak. */
+	/* Neighbours of the refused ones, and the base point, are keys like others. */
+	for (i = 0; i < ART_ARRAY_SIZE(fine); i++) {
+		ck_assert_int_eq(art_hex_parse(der + 12, 32, fine[i]), 0);
+		ck_assert_msg(parse_der(der, sizeof(der)) == 0, "%s", fine[i]);
+	}
 	memset(der + 12, 0x66, 32);
 	der[12] = 0x58;
 	ck_assert_int_eq(parse_der(der, sizeof(der)), 0);
@@ -403,6 +451,7 @@ START_TEST(loads_files)
 	ck_assert_int_eq(art_key_load(&key, "check_key.tmp.pem", &err), ART_E_KEY_BAD);
 	remove("check_key.tmp.pem");
 	ck_assert_int_eq(art_key_load(&key, "check_key.tmp.pem", &err), ART_E_IO);
+	ck_assert_int_eq(art_key_load(&key, "check_key.tmp.pem", NULL), ART_E_IO);
 	free(big);
 	free(pem);
 	EVP_PKEY_free(pkey);
@@ -453,6 +502,7 @@ int main(void)
 	tcase_add_loop_test(tc, damaged_der, 0, 4);
 	tcase_add_test(tc, refused_types);
 	tcase_add_test(tc, weak_rsa);
+	tcase_add_test(tc, huge_rsa);
 	tcase_add_test(tc, weak_ed25519);
 	tcase_add_test(tc, known_answer);
 	tcase_add_test(tc, loads_files);

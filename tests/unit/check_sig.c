@@ -162,6 +162,18 @@ START_TEST(limits)
 	add_line(text, ART_SIG_MAX + 1);
 	ck_assert_int_eq(parse(&list, text, 12288), ART_E_SIG_SYNTAX);
 	art_siglist_free(&list);
+	add_line(text, ART_SIG_MAX + 2); /* its text is longer, too */
+	ck_assert_int_eq(parse(&list, text, 12288), ART_E_SIG_SYNTAX);
+	art_siglist_free(&list);
+	/* A line that fills the member to its last byte. */
+	n = add_line(text, 3021);
+	memmove(text + 1, text + strlen("ed25519"), n + 1 - strlen("ed25519"));
+	text[0] = 'x';
+	ck_assert_uint_eq(strlen(text), 4096);
+	ck_assert_int_eq(parse(&list, text, 4096), 0);
+	ck_assert_uint_eq(list.sig[0].len, 3021);
+	art_siglist_free(&list);
+	n = 0;
 	for (i = 0; i < ART_SIG_LINES_MAX; i++)
 		n += add_line(text + n, 64);
 	ck_assert_int_eq(parse(&list, text, 8192), 0);

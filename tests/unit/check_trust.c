@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The trust policy: who counts, how often, and that every absence is a refusal. */
 #include <config.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -75,7 +77,7 @@ static void setup(void)
 static void teardown(void)
 {
 	static const char *const names[] = { "k0.pem", "k1.pem", "k2.pem", "k3.pem", "policy.json",
-					     "other.pem", ".hidden.pem", "README" };
+					     "other.pem", ".hidden.pem", "README", "pem" };
 	size_t i;
 
 	for (i = 0; i < KEYS; i++) {
@@ -217,6 +219,7 @@ START_TEST(nothing_trusted)
 	ck_assert_int_eq(load_code(), ART_E_KEY_NONE);
 	put(".hidden.pem", "x");
 	put("README", "x");
+	put("pem", "x");
 	ck_assert_int_eq(load_code(), ART_E_KEY_NONE);
 	policy("{\"format\":1,\"roles\":{\"artifact\":[]}}");
 	ck_assert_int_eq(load_code(), ART_E_KEY_NONE);
@@ -242,6 +245,13 @@ START_TEST(line_states)
 	strcpy(list.sig[2].algorithm, "ecdsa-p256-sha256");
 	ck_assert_int_eq(judge(trust, &list), ART_E_SIG_INVALID);
 	ck_assert_int_eq(verdict.state[2], ART_SIG_WRONG_ALGORITHM);
+	/* The algorithm belongs to the key, whatever the bytes are. */
+	{
+		struct art_siglist one = { .count = 1, .sig = { list.sig[2] } };
+
+		ck_assert_int_eq(judge(trust, &one), ART_E_SIG_INVALID);
+		ck_assert_int_eq(verdict.state[0], ART_SIG_WRONG_ALGORITHM);
+	}
 	/* None of them is fatal beside a good one; a key's second good line is a repetition. */
 	sign(&list, 3);
 	sign(&list, 3);
@@ -462,14 +472,24 @@ END_TEST
 
 START_TEST(policy_that_cannot_be_read)
 {
-	static char big[ART_MIB + 100];
+	static char big[ART_MIB + 100], longest[PATH_MAX];
+	struct art_trust *trust = NULL;
 	char path[200];
+	size_t n;
 
 	path_of(path, "policy.json");
 	/* A dangling link is not "no policy". */
 	ck_assert_int_eq(symlink("nowhere", path), 0);
 	ck_assert_int_eq(load_code(), ART_E_IO);
+	ck_assert_int_eq(art_trust_load(&trust, dir, NULL), ART_E_IO);
 	drop("policy.json");
+	/* The keys can be reached, but that name is too long to ask for. */
+	n = (size_t)snprintf(longest, sizeof(longest), "%s", dir);
+	while (n + 2 <= PATH_MAX - 1 - strlen("/k0.pem"))
+		n += (size_t)snprintf(longest + n, sizeof(longest) - n, "/.");
+	ck_assert_int_eq(art_trust_load(&trust, longest, &why), ART_E_IO);
+	ck_assert_int_eq(why.sys_errno, ENAMETOOLONG);
+	ck_assert_ptr_nonnull(strstr(why.text, "cannot look for"));
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	ck_assert_int_eq(load_code(), ART_E_IO);
 	ck_assert_int_eq(rmdir(path), 0);
@@ -510,6 +530,35 @@ START_TEST(key_files)
 }
 END_TEST
 
+START_TEST(too_many_keys)
+{
+	struct art_trust *trust;
+	char name[20], path[200];
+	size_t i;
+
+	for (i = KEYS; i < 257; i++) {
+		EVP_PKEY *one = make_ed25519();
+		char *pem = pem_of(one);
+
+		snprintf(name, sizeof(name), "m%03zu.pem", i);
+		put(name, pem);
+		if (i == 255) {
+			trust = load();
+			ck_assert_uint_eq(art_trust_count(trust), 256);
+			art_trust_free(trust);
+		}
+		free(pem);
+		EVP_PKEY_free(one);
+	}
+	ck_assert_int_eq(load_code(), ART_E_KEY_BAD);
+	for (i = KEYS; i < 257; i++) {
+		snprintf(name, sizeof(name), "m%03zu.pem", i);
+		path_of(path, name);
+		ck_assert_int_eq(remove(path), 0);
+	}
+}
+END_TEST
+
 START_TEST(state_names)
 {
 	ck_assert_str_eq(art_sig_state_name(ART_SIG_VALID), "valid");
@@ -540,6 +589,7 @@ int main(void)
 	tcase_add_test(tc, bad_policies);
 	tcase_add_test(tc, policy_that_cannot_be_read);
 	tcase_add_test(tc, key_files);
+	tcase_add_test(tc, too_many_keys);
 	tcase_add_test(tc, state_names);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
