@@ -38,8 +38,9 @@ bool art_json_is_sound(void)
 }
 
 /*
- * What jansson lets pass, judged on the text: it recurses to 2048 levels, and takes "-0" for 0. Only faults of
- * text that is otherwise JSON matter here, so it is enough to know strings from the rest.
+ * What jansson lets pass, judged on the text: it recurses to 2048 levels, takes "-0" for 0, and reads over a
+ * NUL byte behind a number. Only faults of text that is otherwise JSON matter here, so it is enough to know strings
+ * from the rest.
  */
 static int scan_text(const char *p, size_t len, const struct art_json_codes *codes,
 		     struct art_err *err)
@@ -63,6 +64,8 @@ static int scan_text(const char *p, size_t len, const struct art_json_codes *cod
 		} else if (p[i] == '}' || p[i] == ']') {
 			if (depth)
 				depth--;
+		} else if (p[i] == '\0') {
+			return art_fail(err, codes->syntax, "a NUL byte");
 		} else if (p[i] == '-') {
 			return art_fail(err, codes->syntax, "a number with a sign");
 		}

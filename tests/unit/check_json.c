@@ -48,6 +48,8 @@ START_TEST(refused)
 	/* NUL bytes where they do not end the text */
 	ck_assert_int_eq(parse("{}\0", 3, &root, &err), ART_E_MANIFEST_SYNTAX);
 	ck_assert_int_eq(parse("{\"a\0\":1}", 8, &root, &err), ART_E_MANIFEST_SYNTAX);
+	/* jansson alone reads over this one */
+	ck_assert_int_eq(parse("{\"a\":1\0}", 8, &root, &err), ART_E_MANIFEST_SYNTAX);
 }
 END_TEST
 
