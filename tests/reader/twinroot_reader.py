@@ -234,10 +234,78 @@ def range_rule(value):
 	return isinstance(value, str) and parse_range(value) is not None
 
 
+def judge_object(obj, rules, where):
+	for key in obj:
+		need(key in rules, "manifest-key", "unknown key '%s' in %s" % (key, where))
+	for key, (required, _) in rules.items():
+		need(key in obj or not required, "manifest-missing", "no '%s' in %s" % (key, where))
+	for key, (_, rule) in rules.items():
+		need(key not in obj or rule(obj[key]), "manifest-value",
+		     "bad '%s' in %s" % (key, where))
+	return True
+
+
 DIGEST = matches(r"[0-9a-f]{64}")
 FILE_NAME = matches(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-OBJECTS = lambda low, high: listed(lambda v: isinstance(v, dict), low, high)
-TOP = {  # key: (required, rule)
+
+
+def objects(rules, low, high, where, whole=lambda item: True):
+	"""A list of objects, each judged key by key and then as a WHOLE."""
+	def judge(value):
+		if not isinstance(value, list) or not low <= len(value) <= high:
+			return False
+		return all(isinstance(v, dict) and judge_object(v, rules, where) and whole(v)
+			   for v in value)
+	return judge
+
+
+def named(rules, low, high, where, whole=lambda item: True):
+	"""The same, and no two of one name."""
+	judge = objects(rules, low, high, where, whole)
+	return lambda v: judge(v) and len({item["name"] for item in v}) == len(v)
+
+
+def is_index_size(value):
+	return integer(0, 1 << 53)(value) and bool(index_rows(value))
+
+
+def judge_segments(payload):
+	offset = 0
+	last = len(payload["segments"]) - 1
+	for number, segment in enumerate(payload["segments"]):
+		need(segment["offset"] == offset and (number == last or segment["size"] == GIB),
+		     "manifest-value", "segment %d does not follow the one before" % number)
+		offset += segment["size"]
+	return offset == payload["size"]
+
+
+SEGMENT = {  # key: (required, rule)
+	"offset": (True, integer(0, 1 << 46)),
+	"size": (True, integer(1, GIB)),
+	"index-size": (True, is_index_size),
+	"index-sha256": (True, DIGEST),
+	"data-size": (True, integer(0, GIB)),
+}
+PAYLOAD = {
+	"name": (True, matches(r"[a-z][a-z0-9-]{0,31}")),
+	"kind": (True, is_kind),
+	"filesystem": (True, lambda v: v in ("ext4", "squashfs", "erofs", "vfat", "raw")),
+	"size": (True, lambda v: integer(1, 1 << 46)(v) and v % 512 == 0),
+	"sha256": (True, DIGEST),
+	"prefix": (True, integer(0, MIB)),
+	"segments": (True, objects(SEGMENT, 1, 10000, "a segment")),
+	"ext": (False, is_ext),
+}
+DOC = {
+	"name": (True, FILE_NAME),
+	"size": (True, integer(0, 64 * MIB)),
+	"sha256": (True, DIGEST),
+}
+ADVISORY = {
+	"url": (True, text_of(0, 512)),
+	"ids": (False, listed(text_of(1, 64), 0, 64)),
+}
+TOP = {
 	"type": (True, lambda v: v == "artifact"),
 	"format": (True, integer(0, 1 << 53)),
 	"name": (True, FILE_NAME),
@@ -250,61 +318,15 @@ TOP = {  # key: (required, rule)
 	"requires": (False, mapping(r"[a-z0-9._-]{1,64}", range_rule)),
 	"provides": (False, mapping(r"[a-z0-9._-]{1,64}", version_rule)),
 	"features": (False, listed(matches(r"[a-z0-9-]{1,32}"), 0, 32)),
-	"payloads": (True, OBJECTS(1, 8)),
-	"docs": (False, OBJECTS(0, 16)),
+	"payloads": (True, named(PAYLOAD, 1, 8, "a payload", judge_segments)),
+	"docs": (False, named(DOC, 0, 16, "a document")),
 	"description": (False, text_of(0, 4096)),
 	"security": (False, lambda v: isinstance(v, bool)),
-	"advisory": (False, lambda v: isinstance(v, dict)),
+	"advisory": (False, lambda v: isinstance(v, dict) and
+		     judge_object(v, ADVISORY, "the advisory")),
 	"support-until": (False, is_date),
 	"ext": (False, is_ext),
 }
-PAYLOAD = {
-	"name": (True, matches(r"[a-z][a-z0-9-]{0,31}")),
-	"kind": (True, is_kind),
-	"filesystem": (True, lambda v: v in ("ext4", "squashfs", "erofs", "vfat", "raw")),
-	"size": (True, lambda v: integer(1, 1 << 46)(v) and v % 512 == 0),
-	"sha256": (True, DIGEST),
-	"prefix": (True, integer(0, MIB)),
-	"segments": (True, OBJECTS(1, 10000)),
-	"ext": (False, is_ext),
-}
-SEGMENT = {
-	"offset": (True, integer(0, 1 << 46)),
-	"size": (True, integer(1, GIB)),
-	"index-size": (True, integer(0, 1 << 53)),
-	"index-sha256": (True, DIGEST),
-	"data-size": (True, integer(0, GIB)),
-}
-DOC = {
-	"name": (True, FILE_NAME),
-	"size": (True, integer(0, 64 * MIB)),
-	"sha256": (True, DIGEST),
-}
-ADVISORY = {
-	"url": (True, text_of(0, 512)),
-	"ids": (False, listed(text_of(1, 64), 0, 64)),
-}
-
-
-def judge_object(obj, rules, where):
-	for key in obj:
-		need(key in rules, "manifest-key", "unknown key '%s' in %s" % (key, where))
-	for key, (required, _) in rules.items():
-		need(key in obj or not required, "manifest-missing", "no '%s' in %s" % (key, where))
-	for key, (_, rule) in rules.items():
-		need(key not in obj or rule(obj[key]), "manifest-value",
-		     "bad '%s' in %s" % (key, where))
-
-
-def judge_segments(payload):
-	offset = 0
-	last = len(payload["segments"]) - 1
-	for number, segment in enumerate(payload["segments"]):
-		judge_object(segment, SEGMENT, "segment %d" % number)
-		need(segment["offset"] == offset and (number == last or segment["size"] == GIB),
-		     "manifest-value", "segment %d does not follow the one before" % number)
-		offset += segment["size"]
-	need(offset == payload["size"], "manifest-value", "segments do not cover the image")
 
 
 def parse_manifest(data):
@@ -322,19 +344,6 @@ def parse_manifest(data):
 	for feature in manifest.get("features", []):
 		need(feature in FEATURES, "feature-unknown", "feature '%s'" % feature)
 	judge_object(manifest, TOP, "the manifest")
-	if "advisory" in manifest:
-		judge_object(manifest["advisory"], ADVISORY, "advisory")
-	names = []
-	for payload in manifest["payloads"]:
-		judge_object(payload, PAYLOAD, "payload")
-		judge_segments(payload)
-		names.append(payload["name"])
-	need(len(names) == len(set(names)), "manifest-value", "two payloads of one name")
-	names = []
-	for doc in manifest.get("docs", []):
-		judge_object(doc, DOC, "document")
-		names.append(doc["name"])
-	need(len(names) == len(set(names)), "manifest-value", "two documents of one name")
 	return manifest
 
 
@@ -770,8 +779,9 @@ class Artifact:
 		need(have <= due, "tar-trailing", "%d bytes after the end" % (have - due))
 
 	def segment(self, payload, segment, name, image):
-		data = self.member(name + ".index", segment["index-size"])
-		rows = parse_index(data, segment)
+		rows = parse_index(self.read(self.header(name + ".index", segment["index-size"])),
+				   segment)
+		self.padding()
 		self.header(name + ".data", segment["data-size"])
 		starts, start = [], segment["offset"]
 		history = b""
@@ -817,9 +827,6 @@ class Artifact:
 		signatures = self.member("manifest.sig", multiple(64 * KIB))
 		judge_signatures(trust, manifest_bytes, signatures)
 		manifest = parse_manifest(manifest_bytes)
-		for payload in manifest["payloads"]:
-			for segment in payload["segments"]:
-				index_rows(segment["index-size"])
 		self.judge_size(manifest)
 		if device is not None:
 			judge_compat(manifest, device)

@@ -316,6 +316,35 @@ def documents(v):
 	v.add("doc-digest-empty", "doc-digest", "a wrong digest of an empty document", art.build())
 
 
+def orders(v):
+	"""Two faults each: the one that is judged first must be named."""
+	art = one(v, [zstd(prose("packed", 1024), group=True)], name="rootfs")
+	members = art.members()
+	late = {2: lambda p: b"\1" + p[1:], 3: lambda p: b"\1" + p[1:]}
+	index = members[2][1]
+	v.add("order-index-before-padding", "index-table", "a page table, and the padding behind it",
+	      tar(members[:2] + [(members[2][0], flip(index, 0))] + members[3:], paddings=late))
+	v.add("order-padding-before-data", "tar-padding", "padding of an index, and its data member",
+	      tar(members[:3] + [(members[3][0], flip(members[3][1], 0))], paddings=late))
+	del late[2]
+	v.add("order-chunk-before-padding", "chunk-stored", "a chunk, and the padding behind it",
+	      tar(members[:3] + [(members[3][0], flip(members[3][1], 0))], paddings=late))
+	art.manifest["payloads"][0]["sha256"] = "0" * 64
+	v.add("order-image-before-padding", "image-digest", "an image, and the padding behind its data",
+	      tar(art.members(), paddings=late))
+	v.add("order-data-before-end", "tar-padding", "padding of a data member, and the end blocks",
+	      tar(members, paddings=late, end=b"x" * 1024))
+	spoiled = five_rows()
+	spoiled[0].digest = flip(spoiled[0].digest, 0)
+	art = Artifact([Payload([Segment(spoiled)])], [v.a], docs=[("a", b"a")])
+	art.docs = [("a", b"b")]
+	v.add("order-chunk-before-doc", "chunk-plain", "a chunk, and a document", art.build())
+	v.add("order-size-before-index", "tar-truncated", "a page table, and the last byte missing",
+	      tar(members[:2] + [(members[2][0], flip(index, 0))] + members[3:])[:-1])
+	v.add("tar-truncated-9216", "tar-truncated", "the size of the file before compatibility",
+	      device="type")
+
+
 def add_all(v):
 	digests(v)
 	page_headers(v)
@@ -323,3 +352,4 @@ def add_all(v):
 	chunks(v)
 	images(v)
 	documents(v)
+	orders(v)

@@ -3,7 +3,7 @@
 
 import json
 
-from kit import (Artifact, Payload, Segment, compress, copy_of, frame, noise, pad_to, prose, raw,
+from kit import (Artifact, Payload, Segment, copy_of, dump, frame, noise, pad_to, prose, raw,
 		 rle_block, raw_block, sig_line, zero, zstd)
 
 ORDER_P256 = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
@@ -88,6 +88,8 @@ def payloads(v):
 	      one([raw(b"%02x" % (i % 256), i == 0) for i in range(408)] + [zero(208)]))
 	v.add("good-410-rows", "ok", "a second index page with one row",
 	      one([raw(b"%02x" % (i % 256), i == 0) for i in range(409)] + [zero(206)]))
+	v.add("good-frame-unused-bit", "ok", "the bit of a frame header that RFC 8878 leaves unused",
+	      one([zstd(b"u" * 512, group=True, stored=frame(512, [rle_block(b"u", 512)], flags=16))]))
 	row = raw(prose("head", 512), True)
 	row.head = b"\0\0\0\0"
 	v.add("good-head-differs", "ok", "the head is a hint that no reader judges", one([row]))
@@ -128,6 +130,22 @@ def manifests(v):
 	      v.base(**{"security-counter": (1 << 32) - 1}).build())
 
 
+def limits(v):
+	payload = lambda i: Payload([Segment([raw(noise("limit %d" % i, 512), True)])],
+				    name="p%d" % i + "x" * 30)
+	many = lambda prefix, value: {prefix + "%02d" % i + "k" * 61: value for i in range(64)}
+	v.add("good-limits", "ok", "as many payloads, documents, types, ranges and keys as are allowed",
+	      Artifact([payload(i) for i in range(8)], [v.a],
+		       docs=[("%02d" % i + "d" * 62, b"%d" % i) for i in range(16)],
+		       name="n" * 64, version="1" * 64, hardware=["1..2"] * 64,
+		       compatible=["%02d,+" % i + "b" * 60 for i in range(64)],
+		       requires=many("r", "1.."), provides=many("p", "1"), description="é" * 2048,
+		       advisory={"url": "u" * 512, "ids": ["%02d" % i + "i" * 62 for i in range(64)]}
+		       ).build())
+	manifest = pad_to(dump(v.base().manifest) + b"\n", 256 << 10, b" ")
+	v.add("good-manifest-256-kib", "ok", "the longest manifest", v.base().build(manifest=manifest))
+
+
 def signatures(v):
 	art = v.base()
 	art.signers = [v.a, v.p256, v.p384, v.rsa]
@@ -163,4 +181,5 @@ def signatures(v):
 def add_all(v):
 	payloads(v)
 	manifests(v)
+	limits(v)
 	signatures(v)
