@@ -60,17 +60,19 @@ static int read_source(struct art_tree *tree, const char *source, const char *di
 static int build(int fd, uint64_t *size, const char *source, const char *directory,
 		 const struct art_build_options *opt, struct art_err *err)
 {
+	bool ext4 = strcmp(opt->filesystem, "ext4") == 0;
 	struct art_tree tree;
 	int ret;
 
-	if (strcmp(opt->filesystem, "ext4") != 0)
+	if (!ext4 && strcmp(opt->filesystem, "squashfs") != 0)
 		return art_fail(err, ART_E_USAGE, "cannot make a filesystem of type '%s'", opt->filesystem);
 	ret = art_tree_init(&tree, opt->time, err);
 	if (ret != 0)
 		return ret;
 	ret = read_source(&tree, source, directory, err);
 	if (ret == 0)
-		ret = art_build_ext4(fd, size, &tree, source, opt, err);
+		ret = ext4 ? art_build_ext4(fd, size, &tree, source, opt, err) :
+			     art_build_squashfs(fd, size, &tree, opt, err);
 	art_tree_free(&tree);
 	return ret;
 }

@@ -9,4 +9,7 @@
 int art_build_ext4(int fd, uint64_t *size, struct art_tree *tree, const char *source,
 		   const struct art_build_options *opt, struct art_err *err);
 
+int art_build_squashfs(int fd, uint64_t *size, struct art_tree *tree,
+		       const struct art_build_options *opt, struct art_err *err);
+
 #endif

@@ -9,6 +9,7 @@
 #include "libartifact/fs/ext4.h"
 #include "libartifact/fs/internal.h"
 #include "libartifact/fs/map.h"
+#include "libartifact/fs/squash.h"
 #include "libartifact/util.h"
 
 #define MAX_DEPTH 512
@@ -22,6 +23,8 @@ int art_fs_open(struct art_fs **out, struct art_blob *blob, const char *filesyst
 	*out = NULL;
 	if (filesystem && strcmp(filesystem, "ext4") == 0)
 		return art_ext4_fs_open(out, blob, err);
+	if (filesystem && strcmp(filesystem, "squashfs") == 0)
+		return art_squash_fs_open(out, blob, err);
 	return art_fail(err, ART_E_FAILED, "cannot look into '%s': filesystem '%s'", blob->name,
 			filesystem ? filesystem : "unknown");
 }
@@ -40,6 +43,8 @@ int art_fs_regions(struct art_blob *blob, const char *filesystem, struct art_reg
 	*out = (struct art_regions){ 0, NULL };
 	if (filesystem && strcmp(filesystem, "ext4") == 0)
 		ret = art_ext4_regions(blob, out, err);
+	else if (filesystem && strcmp(filesystem, "squashfs") == 0)
+		ret = art_squash_regions(blob, out, err);
 	if (ret == 0)
 		return 0;
 	/* What is no good image of its kind is still bytes; what cannot be read at all is an error. */

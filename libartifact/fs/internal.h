@@ -49,5 +49,6 @@ struct art_fs {
 };
 
 int art_ext4_fs_open(struct art_fs **out, struct art_blob *blob, struct art_err *err);
+int art_squash_fs_open(struct art_fs **out, struct art_blob *blob, struct art_err *err);
 
 #endif
