@@ -38,6 +38,7 @@ int inspect_diff(const struct inspect_options *opt, int argc, char *const *argv)
 /* An artifact; zeroed, it is closed. */
 struct inspect_file {
 	struct art_source *src;
+	bool is_url;
 	struct art_reader *reader;
 	struct art_trust *trust; /* NULL: no --keys, nothing is judged */
 	struct art_siglist sigs;

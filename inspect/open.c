@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,56 +68,83 @@ static int copy_all(int to, struct art_source *from, struct art_err *err)
 	}
 }
 
-/* Make a pipe seek, at the price of room in TMPDIR. */
-static int spool(struct art_source **src, struct art_err *err)
+/* http.h has the same, for builds that have http. */
+static bool is_url(const char *name)
+{
+	return strncasecmp(name, "http://", 7) == 0 || strncasecmp(name, "https://", 8) == 0;
+}
+
+#ifdef WITH_HTTP
+static int open_url(struct inspect_file *f, const char *url, struct art_err *err)
+{
+	int code = art_http_open(&f->src, url, NULL, err);
+
+	f->is_url = code == 0;
+	return code;
+}
+
+static void say_traffic(const struct inspect_file *f)
+{
+	uint64_t received, requests;
+
+	if (!f->is_url)
+		return;
+	art_http_stats(f->src, &received, &requests);
+	cli_info("'%s': %" PRIu64 " bytes received, %" PRIu64 " %s", f->src->name, received,
+		 requests, inspect_plural((size_t)requests, "request", "requests"));
+}
+#else
+static int open_url(struct inspect_file *f, const char *url, struct art_err *err)
+{
+	(void)f;
+	return art_fail(err, ART_E_USAGE, "this build has no http: cannot read '%s'", url);
+}
+
+static void say_traffic(const struct inspect_file *f)
+{
+	(void)f;
+}
+#endif
+
+/* Make a pipe, or a server without ranges, seek, at the price of room in TMPDIR. */
+static int spool(struct inspect_file *f, struct art_err *err)
 {
 	struct art_source *seeking = NULL;
 	int fd = -1, code;
 
-	cli_info("reading '%s' into a temporary file", (*src)->name);
+	cli_info("reading '%s' into a temporary file", f->src->name);
 	code = inspect_temp_file(&fd, err);
 	if (code < 0)
 		return code;
-	code = copy_all(fd, *src, err);
+	code = copy_all(fd, f->src, err);
 	if (code == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot read back a temporary file");
 	if (code < 0) {
 		close(fd);
 		return code;
 	}
-	code = art_source_open_fd(&seeking, fd, (*src)->name, err);
+	code = art_source_open_fd(&seeking, fd, f->src->name, err);
 	if (code < 0)
 		return code;
-	art_source_free(*src);
-	*src = seeking;
+	say_traffic(f);
+	art_source_free(f->src);
+	f->src = seeking;
+	f->is_url = false;
 	return 0;
 }
-
-#ifdef WITH_HTTP
-static int open_name(struct art_source **src, const char *name, struct art_err *err)
-{
-	if (art_is_url(name))
-		return art_http_open(src, name, NULL, err);
-	return art_source_open_path(src, name, err);
-}
-#else
-static int open_name(struct art_source **src, const char *name, struct art_err *err)
-{
-	if (strncasecmp(name, "http://", 7) == 0 || strncasecmp(name, "https://", 8) == 0)
-		return art_fail(err, ART_E_USAGE, "this build cannot read '%s' (no http)",
-				name);
-	return art_source_open_path(src, name, err);
-}
-#endif
 
 static int open_source(struct inspect_file *f, const char *name, bool seek,
 		       struct art_err *err)
 {
-	int code = open_name(&f->src, name, err);
+	int code;
 
-	if (code == 0 && seek && !f->src->can_seek)
-		code = spool(&f->src, err);
-	return code;
+	if (is_url(name))
+		code = open_url(f, name, err);
+	else
+		code = art_source_open_path(&f->src, name, err);
+	if (code < 0 || !seek || f->src->can_seek)
+		return code;
+	return spool(f, err);
 }
 
 int inspect_open(struct inspect_file *f, const char *name,
@@ -150,6 +178,8 @@ int inspect_open(struct inspect_file *f, const char *name,
 
 void inspect_close(struct inspect_file *f)
 {
+	if (f->src)
+		say_traffic(f);
 	art_siglist_free(&f->sigs);
 	art_reader_free(f->reader);
 	art_source_free(f->src);

@@ -37,3 +37,9 @@ http_probe_LDADD = $(LIBARTHTTP) $(LIBARTIFACT)
 TESTS += %D%/http.sh
 endif
 EXTRA_DIST += %D%/http.sh %D%/bad_server.py
+if TOOLS
+if HTTP
+TESTS += %D%/inspect_url.sh
+endif
+endif
+EXTRA_DIST += %D%/inspect_url.sh
