@@ -442,6 +442,9 @@ START_TEST(bad_policies)
 		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":\"%1$s\"}",
 		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":[\"x\"]}",
 		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[1]}",
+		/* In capitals a revocation would never match. */
+		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[\"%1$.63sA\"]}",
+		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":[\"%1$.63sF\"]}",
 		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[\"%1$.63s\\u0000\"]}",
 	};
 	char text[2000];
