@@ -257,6 +257,11 @@ void art_index_free(struct art_index *ix)
 	free(ix);
 }
 
+const uint8_t *art_index_bytes(const struct art_index *ix)
+{
+	return ix->bytes;
+}
+
 uint32_t art_index_rows(const struct art_index *ix)
 {
 	return ix->row_count;

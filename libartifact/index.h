@@ -61,6 +61,9 @@ int art_index_open(struct art_index **out, uint8_t *bytes, const struct art_segm
 void art_index_free(struct art_index *ix);
 uint32_t art_index_rows(const struct art_index *ix);
 
+/* The index member as it was opened (the segment's index_size bytes); belongs to the index. */
+const uint8_t *art_index_bytes(const struct art_index *ix);
+
 /* Row I < art_index_rows(). Constant time for rows in order, a page scan otherwise. */
 void art_index_row(struct art_index *ix, uint32_t i, struct art_row *row);
 

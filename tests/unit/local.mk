@@ -98,3 +98,14 @@ check_decoder_SOURCES = %D%/check_decoder.c installer/decoder.c installer/decode
 check_decoder_CFLAGS = $(UNIT_CFLAGS)
 check_decoder_LDADD = $(UNIT_LIBS)
 endif
+
+if INSTALLER
+check_PROGRAMS += check_state check_conf
+TESTS += check_state check_conf
+check_state_SOURCES = %D%/check_state.c installer/state.c installer/state.h
+check_state_CFLAGS = $(UNIT_CFLAGS)
+check_state_LDADD = $(UNIT_LIBS)
+check_conf_SOURCES = %D%/check_conf.c installer/conf.c installer/conf.h
+check_conf_CFLAGS = $(UNIT_CFLAGS) $(INIH_CFLAGS)
+check_conf_LDADD = $(UNIT_LIBS) $(INIH_LIBS)
+endif

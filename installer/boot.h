@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Boot backends. The bootloader's store alone says which slot boots and how many tries are left. Each act is one
+ * write of that store (never two, a power cut lies between any two) and carries the transaction number.
+ */
+#ifndef INSTALLER_BOOT_H
+#define INSTALLER_BOOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "installer/conf.h"
+#include "libartifact/err.h"
+
+#define BOOT_NONE (-1)
+
+/* Slots are 0 (a) and 1 (b). */
+struct boot_state {
+	int standard;         /* the committed slot: boots when no trial is under way */
+	int trial;            /* armed for a trial, or BOOT_NONE */
+	unsigned int left;    /* tries left for the trial */
+	bool bad[2];          /* must not be booted */
+	int booted;           /* what the boot chain says it started, or BOOT_NONE: not known */
+	uint64_t transaction;
+	bool one_shot;        /* arming does not survive a failed boot */
+};
+
+struct boot;
+
+struct boot_ops {
+	const char *name;
+	int (*open)(struct boot *b, const struct config *c, struct art_err *err);
+	void (*close)(struct boot *b);
+	int (*get)(struct boot *b, struct boot_state *s, struct art_err *err);
+	/* Make SLOT bootable and boot it next, at most TRIES times unless it is committed. */
+	int (*arm)(struct boot *b, int slot, unsigned int tries, uint64_t transaction,
+		   struct art_err *err);
+	/* Make SLOT what boots from now on; ends the trial. */
+	int (*commit)(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
+	/* Never boot SLOT; ends its trial. */
+	int (*bad)(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
+	/* A complete write of the store that changes nothing: proof that the next act will work. */
+	int (*noop)(struct boot *b, struct art_err *err);
+};
+
+struct boot {
+	const struct boot_ops *ops;
+	const struct config *config;
+	void *own; /* the backend's */
+};
+
+extern const struct boot_ops boot_script;
+#ifdef WITH_UBOOT
+extern const struct boot_ops boot_uboot;
+#endif
+
+/* The backend that [boot] names. ART_E_USAGE when there is none of that name in this build. CONFIG outlives B. */
+int boot_open(struct boot *b, const struct config *config, struct art_err *err);
+void boot_close(struct boot *b);
+
+/* Each act is read back; a store that does not say what was asked for is ART_E_IO. */
+int boot_get(struct boot *b, struct boot_state *s, struct art_err *err);
+int boot_arm(struct boot *b, int slot, unsigned int tries, uint64_t transaction,
+	     struct art_err *err);
+int boot_commit(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
+int boot_bad(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
+int boot_noop(struct boot *b, struct art_err *err);
+
+/* For backends: one variable of the store as text, by its name without prefix (default, trial, left, bad, booted,
+ * transaction, arming). -1: unknown name or wrong value. */
+void boot_state_init(struct boot_state *s);
+int boot_state_set(struct boot_state *s, const char *name, const char *value);
+
+#endif

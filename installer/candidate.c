@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a path to an authenticated, compatible artifact, in the order of judgement. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/utsname.h>
+
+#include "installer/candidate.h"
+#ifdef WITH_FETCH
+#include "installer/fetch.h"
+#endif
+#include "libartifact/compat.h"
+#include "libartifact/io.h"
+#include "libartifact/version.h"
+
+#define ATTRIBUTES_MAX 64
+#define FILESYSTEMS_MAX 64
+#define DOC_PIECE ((size_t)64 * 1024)
+
+static bool is_remote(const char *src)
+{
+	return strncasecmp(src, "http://", 7) == 0 || strncasecmp(src, "https://", 8) == 0;
+}
+
+static int open_source(struct candidate *c, const struct device *d, const char *src,
+		       struct art_err *err)
+{
+	c->is_remote = is_remote(src);
+	if (!c->is_remote)
+		return art_source_open_path(&c->src, src, err);
+#ifdef WITH_FETCH
+	{
+		const struct fetch_options opt = FETCH_OPTIONS(d);
+
+		return fetch_source_open(&c->src, src, &opt, err);
+	}
+#else
+	(void)d;
+	return art_fail(err, ART_E_USAGE, "'%s' is a URL, and this build cannot download", src);
+#endif
+}
+
+int candidate_open(struct candidate *c, const struct device *d, const char *src,
+		   struct art_err *err)
+{
+	int code;
+
+	memset(c, 0, sizeof(*c));
+	/* The policy is judged before the artifact; it also costs nothing to fail here. */
+	code = art_trust_load(&c->trust, d->config.trust_keys, err);
+	if (code == 0)
+		code = open_source(c, d, src, err);
+	if (code == 0)
+		code = art_reader_open(&c->reader, c->src, err);
+	if (code == 0)
+		code = art_reader_authenticate(c->reader, c->trust, ART_ROLE_ARTIFACT,
+					       &c->verdict, err);
+	if (code == 0)
+		code = art_reader_parse(c->reader, err);
+	if (code < 0)
+		return code;
+	c->manifest = art_reader_manifest(c->reader);
+	if (art_hex_parse(c->digest, sizeof(c->digest), c->verdict.digest) < 0)
+		return art_fail(err, ART_E_FAILED, "the verdict has no artifact digest");
+	return 0;
+}
+
+void candidate_close(struct candidate *c)
+{
+	art_reader_free(c->reader);
+	art_source_free(c->src);
+	art_trust_free(c->trust);
+	memset(c, 0, sizeof(*c));
+}
+
+/* The architecture this program was built for is one that the device's user space runs. */
+static const char *built_for(void)
+{
+#if defined(__x86_64__)
+	return "x86_64";
+#elif defined(__i386__)
+	return "i386";
+#elif defined(__aarch64__)
+	return "aarch64";
+#elif defined(__arm__) && defined(__ARM_PCS_VFP)
+	return "armhf";
+#elif defined(__arm__)
+	return "armel";
+#elif defined(__riscv) && __riscv_xlen == 64
+	return "riscv64";
+#elif defined(__riscv)
+	return "riscv32";
+#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return "ppc64le";
+#elif defined(__powerpc64__)
+	return "ppc64";
+#elif defined(__mips64) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return "mips64el";
+#elif defined(__mips64)
+	return "mips64";
+#elif defined(__mips__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return "mipsel";
+#elif defined(__mips__)
+	return "mips";
+#elif defined(__s390x__)
+	return "s390x";
+#elif defined(__loongarch64)
+	return "loongarch64";
+#else
+	return NULL;
+#endif
+}
+
+/* What the kernel runs besides: a 32-bit user space over a 64-bit kernel may be replaced by a 64-bit one. */
+static const char *kernel_runs(const char *machine)
+{
+	static const char *const same[] = { "x86_64", "aarch64", "riscv64", "riscv32",
+					    "ppc64le", "ppc64", "s390x", "loongarch64" };
+	size_t i;
+
+	for (i = 0; i < ART_ARRAY_SIZE(same); i++)
+		if (strcmp(machine, same[i]) == 0)
+			return same[i];
+	return NULL;
+}
+
+static void find_archs(const char *archs[3])
+{
+	struct utsname u;
+	const char *built = built_for();
+	const char *kernel = uname(&u) == 0 ? kernel_runs(u.machine) : NULL;
+	size_t n = 0;
+
+	if (built)
+		archs[n++] = built;
+	if (kernel && (!built || strcmp(kernel, built) != 0))
+		archs[n++] = kernel;
+	archs[n] = NULL;
+}
+
+/* A driver that is a module not loaded yet is not in /proc/filesystems. */
+static bool has_module(const char *filesystem)
+{
+	char path[256], line[512], want[32];
+	struct utsname u;
+	bool found = false;
+	FILE *f;
+
+	if (uname(&u) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", u.release);
+	snprintf(want, sizeof(want), "/%.16s.ko", filesystem);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, ":")] = '\0';
+		found = strstr(line, want) != NULL;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+struct filesystems {
+	const char *list[FILESYSTEMS_MAX + 1]; /* for art_device */
+	char *text;
+};
+
+/* NULL list when /proc does not say. A FAT boot partition is the bootloader's matter, not this kernel's. */
+static const char *const *find_filesystems(struct filesystems *fs)
+{
+	static const char *const modules[] = { "ext4", "squashfs", "erofs" };
+	uint8_t *text = NULL;
+	char *line, *rest = NULL;
+	size_t len, n = 0, i;
+
+	fs->text = NULL;
+	if (art_read_file("/proc/filesystems", 16384, &text, &len, NULL) < 0)
+		return NULL;
+	fs->text = (char *)text;
+	fs->list[n++] = "vfat";
+	for (i = 0; i < ART_ARRAY_SIZE(modules); i++)
+		if (has_module(modules[i]))
+			fs->list[n++] = modules[i];
+	for (line = strtok_r(fs->text, "\n", &rest); line && n < FILESYSTEMS_MAX;
+	     line = strtok_r(NULL, "\n", &rest))
+		if (line[0] == '\t')
+			fs->list[n++] = line + 1;
+	fs->list[n] = NULL;
+	return fs->list;
+}
+
+struct provides {
+	struct art_pair *list;
+	size_t count;
+	char *text;                 /* of the attributes file */
+	struct art_manifest *kept;  /* of the running artifact */
+};
+
+static int attribute_fail(const struct device *d, const char *line, struct art_err *err)
+{
+	return art_fail(err, ART_E_USAGE, "'%s': '%s' is not 'key=version'",
+			d->config.device_attributes, line);
+}
+
+/* Lines `key=version`; '#' begins a comment line. */
+static int read_attributes(struct provides *p, const struct device *d, struct art_err *err)
+{
+	char *line, *rest = NULL;
+	uint8_t *text = NULL;
+	size_t len;
+
+	if (!d->config.device_attributes)
+		return 0;
+	if (art_read_file(d->config.device_attributes, 8192, &text, &len, err) < 0)
+		return art_wrap(err, "attributes");
+	p->text = (char *)text;
+	for (line = strtok_r(p->text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		char *value;
+
+		if (line[0] == '#')
+			continue;
+		value = strchr(line, '=');
+		if (!value)
+			return attribute_fail(d, line, err);
+		*value++ = '\0';
+		if (!art_is_name(line, 64, NULL, ART_LOWER ART_DIGIT "._-") ||
+		    !art_version_is_valid(value))
+			return attribute_fail(d, line, err);
+		if (p->count == ATTRIBUTES_MAX)
+			return art_fail(err, ART_E_USAGE, "'%s' has more than %d lines",
+					d->config.device_attributes, ATTRIBUTES_MAX);
+		p->list[p->count++] = (struct art_pair){ line, value };
+	}
+	return 0;
+}
+
+static int find_provides(struct provides *p, const struct device *d, struct art_err *err)
+{
+	size_t i;
+	int code;
+
+	memset(p, 0, sizeof(*p));
+	p->list = calloc(2 * ATTRIBUTES_MAX, sizeof(*p->list));
+	if (!p->list)
+		return art_fail_memory(err);
+	code = read_attributes(p, d, err);
+	if (code == 0)
+		code = device_kept_manifest(d, d->running, &p->kept, err);
+	if (code < 0)
+		return code;
+	for (i = 0; p->kept && i < p->kept->provides_count && i < ATTRIBUTES_MAX; i++)
+		p->list[p->count++] = p->kept->provides[i];
+	return 0;
+}
+
+int candidate_fits(const struct candidate *c, const struct device *d, int target,
+		   struct art_err *err)
+{
+	struct art_device_slot_part parts[CONFIG_PARTS_MAX];
+	const struct slot *slot = &d->slots[target];
+	const char *running = d->state.slot[d->running].version;
+	struct art_device dev = { 0 };
+	struct filesystems fs;
+	struct provides p;
+	const char *archs[3];
+	size_t i;
+	int code = find_provides(&p, d, err);
+
+	find_archs(archs);
+	dev.type = d->config.device_type;
+	dev.hardware = d->config.device_hardware;
+	dev.archs = archs;
+	dev.provides = p.list;
+	dev.provides_count = p.count;
+	for (i = 0; i < slot->count; i++) {
+		/* A payload needs its place in both slots, or it could never be switched back. */
+		if (!slot_part(&d->slots[1 - target], slot->part[i].payload))
+			continue;
+		parts[dev.part_count].payload = slot->part[i].payload;
+		parts[dev.part_count++].size = slot->part[i].size;
+	}
+	dev.parts = parts;
+	dev.filesystems = find_filesystems(&fs);
+	dev.running_version = running[0] ? running : p.kept ? p.kept->version : NULL;
+	dev.deny_downgrade = d->config.deny_downgrade;
+	if (code == 0)
+		code = device_floor(d, &dev.counter_floor, err);
+	if (code == 0)
+		code = art_compat_check(c->manifest, &dev, err);
+	free(fs.text);
+	art_manifest_free(p.kept);
+	free(p.text);
+	free(p.list);
+	return code;
+}
+
+/* A document may have 64 MiB; it is hashed as it passes. */
+static int check_doc(struct candidate *c, size_t n, struct art_digest *sha, uint8_t *buf,
+		     struct art_err *err)
+{
+	size_t member = art_reader_doc_member(c->reader, n);
+	const struct art_member *m = art_reader_member(c->reader, member);
+	uint8_t digest[ART_SHA256_LEN];
+	uint64_t off;
+	int code = art_reader_check_header(c->reader, member, err);
+
+	for (off = 0; off < m->size && code == 0; off += DOC_PIECE) {
+		uint64_t left = m->size - off;
+		size_t len = left < DOC_PIECE ? (size_t)left : DOC_PIECE;
+
+		code = art_source_read(c->src, m->offset + off, buf, len, err);
+		if (code == 0)
+			code = art_digest_update(sha, buf, len, err);
+	}
+	if (code == 0)
+		code = art_digest_final(sha, digest, err);
+	if (code == 0 && memcmp(digest, c->manifest->docs[n].sha256, sizeof(digest)) != 0)
+		code = art_fail(err, ART_E_DOC_DIGEST, "document '%s' does not match its digest",
+				c->manifest->docs[n].name);
+	return code < 0 ? code : art_reader_check_padding(c->reader, member, err);
+}
+
+int candidate_check_rest(struct candidate *c, struct art_err *err)
+{
+	cleanup_free uint8_t *buf = NULL;
+	struct art_digest *sha = NULL;
+	size_t i;
+	int code;
+
+	if (c->is_remote)
+		return 0;
+	buf = malloc(DOC_PIECE);
+	if (!buf)
+		return art_fail_memory(err);
+	code = art_sha256_new(&sha, err);
+	for (i = 0; i < c->manifest->doc_count && code == 0; i++)
+		code = check_doc(c, i, sha, buf, err);
+	art_digest_free(sha);
+	return code < 0 ? code : art_reader_check_end(c->reader, err);
+}

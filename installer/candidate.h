@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An artifact offered to this device: opened once, authenticated, judged; then read from the same source. */
+#ifndef INSTALLER_CANDIDATE_H
+#define INSTALLER_CANDIDATE_H
+
+#include "installer/device.h"
+#include "libartifact/reader.h"
+
+struct candidate {
+	struct art_source *src;
+	struct art_reader *reader;
+	struct art_trust *trust;
+	const struct art_manifest *manifest; /* the reader's */
+	struct art_verdict verdict;
+	uint8_t digest[ART_SHA256_LEN];
+	bool is_remote;
+};
+
+/* Open SRC ("-", a path, or a URL where the fetch child is built in), judge signature and manifest. candidate_close also after a
+ * failure. Nothing of the payload has been read when it returns. */
+int candidate_open(struct candidate *c, const struct device *d, const char *src,
+		   struct art_err *err);
+void candidate_close(struct candidate *c);
+
+/* Does it fit this device in slot TARGET? */
+int candidate_fits(const struct candidate *c, const struct device *d, int target,
+		   struct art_err *err);
+
+/* Documents in file order and the end of the file; what stays unread of a remote source is left out. */
+int candidate_check_rest(struct candidate *c, struct art_err *err);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Opening the device for a command, and the questions that several commands ask. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cli.h"
+#include "installer/device.h"
+#include "installer/kept.h"
+#include "installer/proc.h"
+#include "libartifact/io.h"
+
+static int take_lock(struct device *d, struct art_err *err)
+{
+	cleanup_free char *path = NULL;
+
+	if (asprintf(&path, "%s/lock", d->config.state_directory) < 0)
+		return art_fail_memory(err);
+	if (mkdir(d->config.state_directory, 0700) < 0 && errno != EEXIST)
+		return art_fail_errno(err, ART_E_IO, "cannot make '%s'",
+				      d->config.state_directory);
+	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (d->lock < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
+	if (flock(d->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return art_fail(err, ART_E_STATE_LOCKED, "another installer is at work ('%s' is locked)",
+				path);
+	return art_fail_errno(err, ART_E_IO, "cannot lock '%s'", path);
+}
+
+int device_refresh(struct device *d, struct art_err *err)
+{
+	return boot_get(&d->boot, &d->boot_state, err);
+}
+
+static int open_parts(struct device *d, enum device_use use, struct art_err *err)
+{
+	int code = use == DEVICE_CHANGE ? take_lock(d, err) : 0;
+
+	if (code < 0)
+		return code;
+	if (asprintf(&d->state_path, "%s/state", d->config.state_directory) < 0) {
+		d->state_path = NULL;
+		return art_fail_memory(err);
+	}
+	code = state_open(&d->state_file, d->state_path, use == DEVICE_CHANGE, &d->state, err);
+	if (code == 0)
+		code = slots_open(d->slots, &d->config, err);
+	if (code == 0)
+		code = boot_open(&d->boot, &d->config, err);
+	if (code == 0)
+		code = device_refresh(d, err);
+	if (code == 0)
+		code = slots_running(d->slots, &d->boot_state, &d->running, err);
+	return code;
+}
+
+int device_open(struct device *d, const char *config_path, enum device_use use,
+		struct art_err *err)
+{
+	int code;
+
+	memset(d, 0, sizeof(*d));
+	d->lock = d->state_file.fd = -1;
+	code = config_read(&d->config,
+			   config_path ? config_path : SYSCONFDIR "/twinroot/install.conf", err);
+	if (code < 0)
+		return code;
+	d->log.directory = d->config.state_directory;
+	code = open_parts(d, use, err);
+	if (code < 0)
+		return code;
+	d->log.transaction = d->state.transaction;
+	if (d->state_file.health == STATE_LOST) {
+		cli_warn("the state record is lost; what the slots hold is not known until the next install or adopt");
+		if (use == DEVICE_CHANGE)
+			log_event(&d->log, LOG_STATE_LOST, NULL);
+	}
+	return 0;
+}
+
+void device_close(struct device *d)
+{
+	boot_close(&d->boot);
+	slots_free(d->slots);
+	state_close(&d->state_file);
+	free(d->state_path);
+	if (d->lock >= 0)
+		close(d->lock);
+	config_free(&d->config);
+}
+
+uint64_t device_next_transaction(struct device *d)
+{
+	uint64_t a = d->state.transaction, b = d->boot_state.transaction;
+
+	d->log.transaction = (a > b ? a : b) + 1;
+	return d->log.transaction;
+}
+
+bool device_on_trial(const struct device *d)
+{
+	const struct state *s = &d->state;
+
+	if (d->boot_state.standard != d->running || d->boot_state.trial == d->running)
+		return true;
+	/* The bootloader has committed it, the record has not yet: commit was cut in between. */
+	return s->target == d->running && (s->phase == PHASE_INSTALLED ||
+					   s->phase == PHASE_TRYING || s->phase == PHASE_HEALTHY);
+}
+
+int device_kept_manifest(const struct device *d, int slot, struct art_manifest **out,
+			 struct art_err *err)
+{
+	const struct state_slot *s = &d->state.slot[slot];
+	cleanup_free uint8_t *bytes = NULL;
+	uint8_t digest[ART_SHA256_LEN];
+	size_t len = 0;
+	int code = kept_manifest(d->config.state_directory, slot, &bytes, &len, err);
+
+	if (code < 0)
+		return code;
+	if (!bytes)
+		return DEVICE_MANIFEST_NONE;
+	code = art_sha256(bytes, len, digest, err);
+	if (code < 0)
+		return code;
+	/* With a lost record the kept manifest is all there is. */
+	if (s->content != CONTENT_UNKNOWN && memcmp(digest, s->digest, sizeof(digest)) != 0)
+		return DEVICE_MANIFEST_NONE;
+	code = art_manifest_parse(out, bytes, len, err);
+	return code < 0 ? art_wrap(err, "kept manifest of slot %c", 'a' + slot) : 0;
+}
+
+int device_kept_digest(const struct device *d, int slot, uint8_t digest[ART_SHA256_LEN],
+		       struct art_err *err)
+{
+	cleanup_free uint8_t *bytes = NULL;
+	size_t len = 0;
+	int code = kept_manifest(d->config.state_directory, slot, &bytes, &len, err);
+
+	return code < 0 ? code : art_sha256(bytes, len, digest, err);
+}
+
+int device_floor(const struct device *d, uint32_t *floor, struct art_err *err)
+{
+	struct art_manifest *m = NULL;
+	int code = device_kept_manifest(d, d->running, &m, err);
+
+	if (code < 0)
+		return code;
+	*floor = d->state.floor;
+	/* On trial the new counter does not bind yet: the old slot must stay installable. */
+	if (m && m->security_counter > *floor && !device_on_trial(d))
+		*floor = m->security_counter;
+	art_manifest_free(m);
+	return 0;
+}
+
+int device_hook(const struct device *d, const char *event, int slot, struct art_err *err)
+{
+	char path_text[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", lang_text[] = "LC_ALL=C";
+	char event_text[64], slot_text[32], running_text[32], version_text[128];
+	char *envp[] = { path_text,    lang_text,    event_text, slot_text,
+			 running_text, version_text, NULL };
+	cleanup_free char *path = NULL;
+	char *argv[] = { NULL, NULL };
+
+	if (asprintf(&path, "%s/%s", d->config.hooks_directory, event) < 0) {
+		path = NULL;
+		return art_fail_memory(err);
+	}
+	if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	argv[0] = path;
+	snprintf(event_text, sizeof(event_text), "TWINROOT_EVENT=%s", event);
+	snprintf(slot_text, sizeof(slot_text), "TWINROOT_SLOT=%c", 'a' + slot);
+	snprintf(running_text, sizeof(running_text), "TWINROOT_RUNNING=%c", 'a' + d->running);
+	snprintf(version_text, sizeof(version_text), "TWINROOT_VERSION=%s",
+		 d->state.slot[slot].version);
+	if (proc_run(argv, envp, (unsigned int)d->config.hooks_timeout, NULL, 0, err) < 0)
+		return art_wrap(err, "hook %s", event);
+	return 0;
+}
+
+void device_tell(const struct device *d, const char *event, int slot)
+{
+	struct art_err err = { 0 };
+
+	if (device_hook(d, event, slot, &err) == 0)
+		return;
+	cli_warn("%s", err.text);
+	log_event(&d->log, LOG_HOOK_FAILED, "{s:s,s:s}", "hook", event, "text", err.text);
+}
+
+int device_reboot(const struct device *d, int slot, struct art_err *err)
+{
+	char path_text[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	char *argv[] = { d->config.boot_reboot, NULL };
+	char *envp[] = { path_text, NULL };
+	int code = device_hook(d, "pre-reboot", slot, err);
+
+	if (code < 0)
+		return code;
+	return proc_run(argv, envp, (unsigned int)d->config.boot_timeout, NULL, 0, err);
+}
+
+int device_save(struct device *d, struct art_err *err)
+{
+	return state_write(&d->state_file, &d->state, err);
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Keeping manifest, signatures and indexes of what is installed. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "installer/kept.h"
+#include "libartifact/io.h"
+#include "libartifact/manifest.h"
+#include "libartifact/util.h"
+
+static char *place(const char *directory, int slot, const char *suffix)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/slot-%c%s", directory, 'a' + slot, suffix) < 0)
+		return NULL;
+	return path;
+}
+
+/* A directory of files only, as this module makes them. */
+static int remove_all(const char *path, struct art_err *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int code = 0;
+
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
+	while ((entry = readdir(dir)) && code == 0)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    unlinkat(dirfd(dir), entry->d_name, 0) < 0)
+			code = art_fail_errno(err, ART_E_IO, "cannot remove '%s/%s'", path,
+					      entry->d_name);
+	closedir(dir);
+	if (code == 0 && rmdir(path) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot remove '%s'", path);
+	return code;
+}
+
+int kept_begin(struct kept *k, const char *directory, int slot, struct art_err *err)
+{
+	cleanup_free char *path = place(directory, slot, ".new");
+	int code;
+
+	k->directory = directory;
+	k->slot = slot;
+	k->fd = -1;
+	if (!path)
+		return art_fail_memory(err);
+	code = remove_all(path, err);
+	if (code < 0)
+		return code;
+	if (mkdir(path, 0700) < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", path);
+	k->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->fd < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
+	return 0;
+}
+
+int kept_add(struct kept *k, const char *name, const void *bytes, size_t len,
+	     struct art_err *err)
+{
+	int fd = openat(k->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int code;
+
+	if (fd < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot create '%s' in '%s/slot-%c.new'", name,
+				      k->directory, 'a' + k->slot);
+	code = art_write_full(fd, bytes, len, name, err);
+	if (code == 0 && fdatasync(fd) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot sync '%s'", name);
+	if (close(fd) < 0 && code == 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", name);
+	return code;
+}
+
+static int sync_directory(const char *path, struct art_err *err)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+		return art_fail_errno(err, ART_E_IO, "cannot sync '%s'", path);
+	return 0;
+}
+
+/* Exchange is one step; without it the old one is moved away first, and a cut in between leaves none, which costs
+ * a seed and nothing else. */
+static int swap(const char *new, const char *old, const char *trash, struct art_err *err)
+{
+	if (renameat2(AT_FDCWD, new, AT_FDCWD, old, RENAME_EXCHANGE) == 0)
+		return 0;
+	if (errno != ENOENT && errno != EINVAL && errno != ENOSYS)
+		return art_fail_errno(err, ART_E_IO, "cannot rename '%s'", new);
+	if (rename(old, trash) < 0 && errno != ENOENT)
+		return art_fail_errno(err, ART_E_IO, "cannot rename '%s'", old);
+	if (rename(new, old) < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot rename '%s'", new);
+	return 0;
+}
+
+int kept_commit(struct kept *k, struct art_err *err)
+{
+	cleanup_free char *new = place(k->directory, k->slot, ".new");
+	cleanup_free char *old = place(k->directory, k->slot, "");
+	cleanup_free char *trash = place(k->directory, k->slot, ".old");
+	int code = 0;
+
+	if (!new || !old || !trash)
+		return art_fail_memory(err);
+	if (fsync(k->fd) < 0 && errno != EINVAL)
+		return art_fail_errno(err, ART_E_IO, "cannot sync '%s'", new);
+	close(art_steal_fd(&k->fd));
+	code = remove_all(trash, err);
+	if (code == 0)
+		code = swap(new, old, trash, err);
+	if (code == 0)
+		code = sync_directory(k->directory, err);
+	if (code < 0)
+		return code;
+	/* What was there before, under either name. */
+	code = remove_all(new, err);
+	return code < 0 ? code : remove_all(trash, err);
+}
+
+void kept_abort(struct kept *k)
+{
+	cleanup_free char *path = NULL;
+
+	if (k->fd < 0)
+		return;
+	close(art_steal_fd(&k->fd));
+	path = place(k->directory, k->slot, ".new");
+	if (path)
+		remove_all(path, NULL);
+}
+
+int kept_manifest(const char *directory, int slot, uint8_t **bytes, size_t *len,
+		  struct art_err *err)
+{
+	cleanup_free char *path = place(directory, slot, "/manifest.json");
+
+	*bytes = NULL;
+	if (!path)
+		return art_fail_memory(err);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	return art_read_file(path, ART_MANIFEST_MAX, bytes, len, err);
+}

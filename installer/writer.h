@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of a payload into its partition: what is right stays, the rest is read, authenticated, decoded, compared and
+ * written. */
+#ifndef INSTALLER_WRITER_H
+#define INSTALLER_WRITER_H
+
+#include "installer/candidate.h"
+#include "installer/kept.h"
+#include "installer/target.h"
+
+struct write_sums {
+	uint64_t same;    /* plain bytes that were right already, zeros included */
+	uint64_t written; /* plain bytes written */
+	uint64_t zeroed;
+	uint64_t fetched; /* stored bytes read for what was written */
+	uint64_t chunks;  /* written */
+};
+
+struct write_job {
+	struct candidate *candidate;
+	size_t payload;
+	struct target *target;
+	struct kept *kept; /* receives the indexes; NULL: do not keep */
+	bool dry;          /* look and count, write nothing */
+	struct write_sums sums; /* grows */
+};
+
+int writer_run(struct write_job *job, struct art_err *err);
+
+#endif

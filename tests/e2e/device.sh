@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
+# A device made of files, for tests of the installer; sourced after lib.sh. Set and defined here:
+#	make_device BYTES [EXTRA]    $tmp/dev: install.conf (EXTRA appended), slots a.img and b.img of BYTES filled with noise, a boot store that
+#	                             says "a runs and is the default", trust directory of key `k` (made when it is not there)
+#	inst ARGUMENT...             artifact-install -c of that device
+#	boot_set NAME=VALUE...       write into the boot store; boot_says NAME=VALUE fails unless it holds that line
+#	boot_slot SLOT               what a bootloader would do to start SLOT
+requires artifact-install mkartifact openssl python3
+
+inst() {
+	"$top_build/artifact-install" -c "$tmp/dev/install.conf" "$@"
+}
+
+boot_set() {
+	for lib_pair; do
+		lib_name=${lib_pair%%=*}
+		grep -v "^$lib_name=" "$tmp/dev/boot" >"$tmp/dev/boot.new" || :
+		echo "$lib_pair" >>"$tmp/dev/boot.new"
+		mv "$tmp/dev/boot.new" "$tmp/dev/boot"
+	done
+}
+
+boot_says() {
+	for lib_pair; do
+		grep -qx -e "$lib_pair" "$tmp/dev/boot" || { cat "$tmp/dev/boot" >&2; fail "the boot store does not say '$lib_pair'"; }
+	done
+}
+
+boot_slot() {
+	boot_set "booted=$1"
+}
+
+make_noise() {
+	python3 -c 'import random, sys
+sys.stdout.buffer.write(random.Random(int(sys.argv[1])).randbytes(int(sys.argv[2])))' "$1" "$2"
+}
+
+make_device() {
+	mkdir "$tmp/dev"
+	[ -d "$tmp/k.keys" ] || make_key k
+	make_noise 1 "$1" >"$tmp/dev/a.img"
+	make_noise 2 "$1" >"$tmp/dev/b.img"
+	printf 'default=a\ntrial=none\nleft=0\nbad=none\nbooted=a\ntransaction=0\narming=durable\n' >"$tmp/dev/boot"
+	# The store is replaced in one rename; `calls` tells a test what was asked.
+	cat >"$tmp/dev/boot.sh" <<END
+#!/bin/sh
+set -eu
+store='$tmp/dev/boot'
+END
+	cat >>"$tmp/dev/boot.sh" <<'END'
+get() { sed -n "s/^$1=//p" "$store"; }
+put() {
+	cp "$store" "$store.tmp"
+	for pair; do
+		name=${pair%%=*}
+		grep -v "^$name=" "$store.tmp" >"$store.tmp2" || :
+		echo "$pair" >>"$store.tmp2"
+		mv "$store.tmp2" "$store.tmp"
+	done
+	mv "$store.tmp" "$store"
+}
+good() { # SLOT is no longer bad
+	case $(get bad) in
+	ab) [ "$1" = a ] && echo b || echo a ;;
+	"$1") echo none ;;
+	*) get bad ;;
+	esac
+}
+worse() {
+	case $(get bad) in
+	none) echo "$1" ;;
+	"$1") echo "$1" ;;
+	*) echo ab ;;
+	esac
+}
+[ "$1" = get ] || echo "$*" >>"$store.calls"
+[ ! -e "$store.fail-$1" ] || exit 1
+case $1 in
+get) cat "$store" ;;
+arm) put "trial=$2" "left=$3" "bad=$(good "$2")" "transaction=$TWINROOT_TRANSACTION" ;;
+commit) put "default=$2" trial=none left=0 "bad=$(good "$2")" "transaction=$TWINROOT_TRANSACTION" ;;
+bad)
+	if [ "$(get trial)" = "$2" ]; then put trial=none left=0; fi
+	put "bad=$(worse "$2")" "transaction=$TWINROOT_TRANSACTION"
+	;;
+noop) put ;;
+*) exit 2 ;;
+esac
+END
+	chmod +x "$tmp/dev/boot.sh"
+	cat >"$tmp/dev/install.conf" <<END
+[device]
+type = test-board
+[slot.a]
+rootfs = $tmp/dev/a.img
+[slot.b]
+rootfs = $tmp/dev/b.img
+[trust]
+keys = $tmp/k.keys
+[state]
+directory = $tmp/dev/state
+[hooks]
+directory = $tmp/dev/hooks
+${2:-[boot]
+backend = script
+script = $tmp/dev/boot.sh}
+END
+}
