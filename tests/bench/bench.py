@@ -157,7 +157,7 @@ class Bench:
             print("SKIP: artifact-install is not built", file=sys.stderr)
             return
         os.makedirs(self.path("state"))
-        shutil.copy(os.path.join(HERE, "boot.sh"), self.path("boot.sh"))
+        shutil.copy(os.path.join(HERE, "../../installer/boot/file.sh"), self.path("boot.sh"))
         os.chmod(self.path("boot.sh"), 0o755)
         self.write("install.conf", f"[device]\ntype = bench\n[slot.a]\nrootfs = {self.path('a.img')}\n"
                    f"[slot.b]\nrootfs = {self.path('b.img')}\n[boot]\nbackend = script\nscript = {self.path('boot.sh')}\n"
@@ -169,7 +169,7 @@ class Bench:
             for name in ("a.img", "b.img"):
                 with open(self.path(name), "wb") as f:
                     f.truncate(os.path.getsize(self.image))
-            self.write("boot.state", "default=a\nbooted=a\n")
+            self.remover("boot.state")()
         command = [install, "-c", "install.conf", "install", "l12.artifact"]
         self.case("install ours, full", command, fresh)
         self.case("install ours, masked SHA", "OPENSSL_ia32cap=:~0x20000000 " + " ".join(command), fresh)
