@@ -103,7 +103,7 @@ if [ -e /usr/share/p11-kit/modules/softhsm2.module ]; then
 	[ "$(verdict p384.keys all.artifact)" = ok ] || fail "p384 is not in it"
 fi
 # ECDSA numbers are at times shorter than their field: many signatures, each verified before it is put in.
-for i in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
 	expect_exit 0 "$mkartifact" sign --key "$(uri object=p256)" --key "$(uri object=p384)" all.artifact
 done
 

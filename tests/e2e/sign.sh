@@ -30,6 +30,7 @@ same_payload() {
 }
 
 no_temporaries() {
+	# shellcheck disable=SC2010
 	! ls -A "$tmp" "$tmp/d" 2>/dev/null | grep -q '^\..*\..*\.......$' || fail "a temporary file was left"
 }
 
