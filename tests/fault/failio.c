@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * LD_PRELOAD shim: the Nth call of read, pread, write, pwrite, fsync, fdatasync, open, openat or close fails (see
- * fault.h). $FAULT_HOW: "eio", "enospc" (calls that write; others EIO), "eintr", or "short" (half the bytes; calls without a
+ * fault.h; all callers count). $FAULT_HOW: "eio", "enospc" (calls that write; others EIO), "eintr", or "short" (half the bytes; calls without a
  * count are let through). EINTR is not for open and close, which do not give it for files. A failing close does close, as on
  * Linux. Calls inside libc itself are not seen.
  */
@@ -33,7 +33,7 @@ static bool refused_name(bool writes)
 {
 	enum how kind = how();
 
-	if (!fault_due() || kind == HOW_SHORT || kind == HOW_EINTR)
+	if (!fault_due(NULL) || kind == HOW_SHORT || kind == HOW_EINTR)
 		return false;
 	errno = kind == HOW_ENOSPC && writes ? ENOSPC : EIO;
 	return true;
@@ -42,7 +42,7 @@ static bool refused_name(bool writes)
 /* Count a call with LEN bytes. True: fail with errno set. A short count is put into *LEN. */
 static bool refused(size_t *len, bool writes)
 {
-	if (!fault_due())
+	if (!fault_due(NULL))
 		return false;
 	switch (how()) {
 	case HOW_SHORT:

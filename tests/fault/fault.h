@@ -2,13 +2,15 @@
 /*
  * What the fault shims share: a counter in a file that all processes of a run map, so that it also counts in a
  * process that may not open files any more. $FAULT_FILE names it; $FAULT_AT is the call that fails (0: none, only
- * count), $FAULT_MODE is "once" or "from" (that call and all after it).
+ * count), $FAULT_MODE is "once" or "from" (that call and all after it). With $FAULT_OWN only calls by the program itself
+ * count, not those by shared libraries: few enough to try them all.
  */
 #ifndef FAULT_H
 #define FAULT_H
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,6 +27,31 @@ struct fault {
 static struct fault *fault;
 static uint64_t fault_at;
 static bool fault_from;
+static uintptr_t fault_low;  /* the program's own code, */
+static uintptr_t fault_high; /* or all there is */
+
+/* The first object that is listed is the program. */
+static int fault_note_program(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	int i;
+
+	(void)size;
+	(void)unused;
+	fault_low = UINTPTR_MAX;
+	fault_high = 0;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+		uintptr_t end = start + info->dlpi_phdr[i].p_memsz;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD)
+			continue;
+		fault_low = start < fault_low ? start : fault_low;
+		fault_high = end > fault_high ? end : fault_high;
+	}
+	return 1;
+}
+
+#define FAULT_DUE() fault_due(__builtin_return_address(0))
 
 /* Only raw system calls: the shims stand in front of the library's. */
 __attribute__((constructor)) static void fault_setup(void)
@@ -44,17 +71,20 @@ __attribute__((constructor)) static void fault_setup(void)
 	syscall(SYS_close, (int)fd);
 	if (map == MAP_FAILED)
 		return;
+	fault_high = UINTPTR_MAX;
+	if (getenv("FAULT_OWN"))
+		dl_iterate_phdr(fault_note_program, NULL);
 	fault_at = strtoull(at, NULL, 10);
 	fault_from = mode && !strcmp(mode, "from");
 	fault = map;
 }
 
-/* Count a call; true when it is to fail. */
-static bool fault_due(void)
+/* Count a call that returns to CALLER; true when it is to fail. */
+static bool fault_due(const void *caller)
 {
 	uint64_t n;
 
-	if (!fault)
+	if (!fault || (uintptr_t)caller < fault_low || (uintptr_t)caller >= fault_high)
 		return false;
 	n = __atomic_add_fetch(&fault->calls, 1, __ATOMIC_RELAXED);
 	if (fault_at == 0 || n < fault_at || (n > fault_at && !fault_from))

@@ -3,11 +3,11 @@
 
 fault.py make DIRECTORY
 	write small artifacts, good and tampered, and the key that they are signed with
-fault.py run SHIM [--how HOW] [--mode once|from] [--runs N] [--reset CMD] [--after CMD] -- COMMAND...
+fault.py run SHIM [--how HOW] [--mode once|from] [--own] [--runs N] [--reset CMD] [--after CMD] -- COMMAND...
 	what COMMAND gives without faults is the reference. Then, for each N until a run has no Nth call: it must not
 	end by a signal or hang, nor blame a good artifact (3, 4, 5); status 0 only if the reference has it, and then with the same output. --runs takes a
 	sample of that many (FULL=1 in the environment: all), whose seed is printed. EINTR and short counts
-	must not change the status. --reset runs before each, --after
+	must not change the status. --own: only calls by the program itself, not by shared libraries. --reset runs before each, --after
 	after each and must succeed ($STATUS: what COMMAND gave; $FAULT: which call).
 """
 import argparse
@@ -65,6 +65,8 @@ class Run:
             file.write(bytes(16))
         env = dict(os.environ, LD_PRELOAD=os.path.abspath(self.options.shim), FAULT_FILE=self.counter.name,
                    FAULT_AT=str(number), FAULT_MODE=self.options.mode, FAULT_HOW=self.options.how)
+        if self.options.own:
+            env["FAULT_OWN"] = "1"
         try:
             done = subprocess.run(self.options.command, env=env, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
@@ -116,15 +118,13 @@ class Run:
             tried += hits > 0
             codes[done.returncode] += 1
         # Past the last one: until a run has no such call any more.
-        number = calls + 1
-        while True:
+        for number in range(calls + 1, calls + 20):
             done, _, hits = self.once(number)
             self.judge(number, done, reference)
             if not hits:
                 break
-            number += 1
-        print("%s %s (%s): %d of %d calls failed one by one%s; status 0 without faults: %s; with: %s"
-              % (self.options.label, self.options.how, self.options.mode, tried, calls, sample,
+        print("%s %s (%s): %d of %d %scalls failed one by one%s; status 0 without faults: %s; with: %s"
+              % (self.options.label, self.options.how, self.options.mode, tried, calls, "own " if self.options.own else "", sample,
                  reference.returncode, " ".join("%d x%d" % pair for pair in sorted(codes.items()))))
         if tried < len(numbers) * 9 // 10:
             sys.exit("FAIL: only %d of %d faults came" % (tried, len(numbers)))
@@ -139,6 +139,7 @@ def main():
     parser.add_argument("--label", default="")
     parser.add_argument("--how", default="enomem")
     parser.add_argument("--mode", default="once")
+    parser.add_argument("--own", action="store_true")
     parser.add_argument("--runs", type=int, default=10 ** 9)
     parser.add_argument("--reset")
     parser.add_argument("--after")

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 # Each input or output call fails in turn, by EIO, ENOSPC, EINTR or a short count. EINTR and short counts must
-# change nothing at all. $RUNS at most for each command (default 120, sampled); FULL=1: every one.
+# change nothing at all. $RUNS at most for each command (default 25, sampled); FULL=1: every one.
 . "${srcdir:-.}/tests/e2e/lib.sh"
 requires python3 openssl zstd
 [ -f ./failio.so ] || skip "built without unit tests"
 fault="python3 -B $top_src/tests/fault/fault.py"
-runs=${RUNS:-120}
+runs=${RUNS:-25}
 
 $fault make "$tmp/a"
 for how in eio eintr short; do
