@@ -6,7 +6,7 @@ fault.py make DIRECTORY
 fault.py run SHIM [--how HOW] [--mode once|from] [--own] [--runs N] [--reset CMD] [--after CMD] -- COMMAND...
 	what COMMAND gives without faults is the reference. Then, for each N until a run has no Nth call: it must not
 	end by a signal or hang, nor blame a good artifact (3, 4, 5); status 0 only if the reference has it, and then with the same output. --runs takes a
-	sample of that many (FULL=1 in the environment: all), whose seed is printed. EINTR and short counts
+	sample of that many, the same each time (SEED in the environment: another; FULL=1: all). EINTR and short counts
 	must not change the status. --own: only calls by the program itself, not by shared libraries. --reset runs before each, --after
 	after each and must succeed ($STATUS: what COMMAND gave; $FAULT: which call).
 """
@@ -107,7 +107,7 @@ class Run:
         numbers = list(range(1, calls + 1))
         sample = ""
         if len(numbers) > self.options.runs and os.environ.get("FULL") != "1":
-            seed = int(os.environ.get("SEED", random.randrange(10 ** 6)))
+            seed = int(os.environ.get("SEED", "1"))
             numbers = sorted(random.Random(seed).sample(numbers, self.options.runs))
             sample = ", a sample (SEED=%d)" % seed
         codes = collections.Counter()
