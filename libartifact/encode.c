@@ -19,6 +19,9 @@
 /* The shortest piece of a match that is worth a sequence when a chunk's border has cut it. */
 #define MATCH_MIN 4
 
+/* So many sequences a chunk has at most, its blocks' delimiters counted. */
+#define CUT_MAX (ART_CHUNK_MAX / MATCH_MIN + ART_CHUNK_MAX / ZSTD_BLOCKSIZE_MAX)
+
 struct art_encoder {
 	bool slow;       /* prefix by prefix, for --level max */
 	uint32_t prefix;
@@ -106,7 +109,7 @@ int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t pref
 	e->found_room = ZSTD_sequenceBound(ART_GROUP_MAX);
 	/* Far more than is used; pages that are not touched cost nothing. */
 	e->found = malloc(e->found_room * sizeof(*e->found));
-	e->cut = malloc(ZSTD_sequenceBound(ART_CHUNK_MAX) * sizeof(*e->cut));
+	e->cut = malloc(CUT_MAX * sizeof(*e->cut));
 	e->check = malloc(ZSTD_COMPRESSBOUND(ART_CHUNK_MAX));
 	if (!e->finder || !e->coder || !e->prefixed || !e->decoder || !e->found || !e->cut ||
 	    !e->check || !set_up(e, level)) {
@@ -131,11 +134,11 @@ void art_encoder_free(struct art_encoder *e)
 	free(e);
 }
 
-/* The next LEN bytes' share of the sequences; returns how many there are in e->cut, the last one being
- * the delimiter that ends a block. */
-static size_t cut_sequences(struct art_encoder *e, struct cursor *at, size_t len)
+/* The next LEN bytes' share of the sequences, put behind COUNT others in e->cut and ended by the delimiter of a
+ * block; returns how many there are then. */
+static size_t cut_block(struct art_encoder *e, struct cursor *at, size_t len, size_t count)
 {
-	size_t count = 0, literals = 0, n;
+	size_t literals = 0, n;
 
 	while (len > 0) {
 		if (at->literals == 0 && at->match == 0) {
@@ -166,6 +169,18 @@ static size_t cut_sequences(struct art_encoder *e, struct cursor *at, size_t len
 	return count;
 }
 
+/* A chunk's share, block by block, as a frame has them. */
+static size_t cut_sequences(struct art_encoder *e, struct cursor *at, size_t len)
+{
+	size_t count = 0, n;
+
+	for (; len > 0; len -= n) {
+		n = len < ZSTD_BLOCKSIZE_MAX ? len : ZSTD_BLOCKSIZE_MAX;
+		count = cut_block(e, at, n, count);
+	}
+	return count;
+}
+
 /* Does the frame of N bytes at OUT give the chunk again? */
 static bool decodes(struct art_encoder *e, const uint8_t *out, size_t n, const uint8_t *chunk,
 		    size_t len, size_t prefix)
@@ -190,6 +205,8 @@ static struct art_stored encode_prefixed(struct art_encoder *e, const uint8_t *c
 {
 	size_t n;
 
+	/* After a chunk that did not fit, libzstd takes no prefix before this. */
+	ZSTD_CCtx_reset(e->prefixed, ZSTD_reset_session_only);
 	ZSTD_CCtx_refPrefix(e->prefixed, chunk - prefix, prefix);
 	n = ZSTD_compress2(e->prefixed, out, len - 1, chunk, len);
 	if (ZSTD_isError(n) || !decodes(e, out, n, chunk, len, prefix))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Cutting: where files start, where the content says so, and around runs of zero bytes. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,7 @@
 #define PAGE ((uint32_t)4096)
 
 /* A shorter run of zeros is cheaper inside a chunk than as a row and two more chunks. */
-#define ZERO_MIN ((uint64_t)32 * 1024)
+#define ZERO_MIN ((uint32_t)32 * 1024)
 #define READ_AHEAD ((size_t)1024 * 1024)
 #define META_ALONE ((uint64_t)256 * 1024)
 
@@ -68,6 +69,7 @@ struct cutter {
 	struct art_plan *plan;
 	struct art_view *view;
 	uint32_t chunk;     /* usual size */
+	uint32_t zero_min;  /* a shorter run of zeros is no row */
 	uint64_t pos;       /* start of what is pending */
 	uint32_t pending;   /* bytes of a chunk not cut off yet */
 	uint64_t zeros;     /* zero bytes behind it */
@@ -170,7 +172,7 @@ static int settle_zeros(struct cutter *c, bool by_content, struct art_err *err)
 	int code = 0;
 
 	c->zeros = 0;
-	if (zeros >= ZERO_MIN) {
+	if (zeros >= c->zero_min) {
 		code = flush_chunk(c, err);
 		return code < 0 ? code : add_zeros(c, zeros, err);
 	}
@@ -200,11 +202,13 @@ static int look_at(struct cutter *c, uint64_t off, uint64_t end, uint32_t len,
 	return 0;
 }
 
-/* The end of the hole at OFF, or OFF when there is none or the filesystem cannot tell. */
-static uint64_t hole_end(struct cutter *c, uint64_t off, uint64_t end)
+uint64_t art_view_hole(const struct art_view *view, uint64_t off, uint64_t end)
 {
-	off_t data = lseek(c->view->fd, (off_t)off, SEEK_DATA);
+	off_t data = lseek(view->fd, (off_t)off, SEEK_DATA);
 
+	/* No data up to the end of the file. */
+	if (data < 0 && errno == ENXIO)
+		return end;
 	if (data < 0)
 		return off;
 	data -= data % PAGE;
@@ -226,7 +230,7 @@ static int cut_pages(struct cutter *c, uint64_t off, uint64_t end, bool by_conte
 
 		/* Holes of sparse files are not read. Asked for once in a megabyte. */
 		if (off >= next_look) {
-			uint64_t data = hole_end(c, off, end);
+			uint64_t data = art_view_hole(c->view, off, end);
 
 			data = start + (data - start) / PAGE * PAGE;
 			next_look = data + READ_AHEAD;
@@ -272,7 +276,7 @@ static int cut_stretch(struct cutter *c, const struct art_region *r, uint64_t of
 	int code;
 
 	/* Small holes between files stay in the chunk before them, as zeros. */
-	if (r->type == ART_REGION_FREE && end - off < ZERO_MIN) {
+	if (r->type == ART_REGION_FREE && end - off < c->zero_min) {
 		c->zeros += end - off;
 		return settle_zeros(c, false, err);
 	}
@@ -332,7 +336,9 @@ static int cut_region(struct cutter *c, const struct art_region *r, struct art_e
 int art_plan_make(struct art_plan *plan, struct art_view *view, uint32_t chunk,
 		  struct art_err *err)
 {
-	const struct art_region whole = { 0, view->size, ART_REGION_DATA };
+	bool flat = chunk == ART_CHUNK_MAX;
+	const struct art_region whole = { 0, view->size,
+					  flat ? ART_REGION_FILE : ART_REGION_DATA };
 	struct cutter *c = calloc(1, sizeof(*c));
 	size_t i;
 	int code = 0;
@@ -342,9 +348,10 @@ int art_plan_make(struct art_plan *plan, struct art_view *view, uint32_t chunk,
 	c->plan = plan;
 	c->view = view;
 	c->chunk = chunk;
-	if (!view->regions)
+	c->zero_min = flat ? ART_CHUNK_MAX : ZERO_MIN;
+	if (!view->regions || flat)
 		code = cut_region(c, &whole, err);
-	for (i = 0; view->regions && code == 0 && i < view->regions->count; i++)
+	for (i = 0; view->regions && !flat && code == 0 && i < view->regions->count; i++)
 		code = cut_region(c, &view->regions->list[i], err);
 	if (code == 0)
 		code = flush_chunk(c, err);

@@ -24,6 +24,9 @@ struct art_view {
 int art_view_read(struct art_view *view, void *buf, size_t len, uint64_t off,
 		  struct art_err *err);
 
+/* Where the hole at OFF ends, at END at the latest; OFF when there is none or the filesystem cannot tell. */
+uint64_t art_view_hole(const struct art_view *view, uint64_t off, uint64_t end);
+
 struct art_cut {
 	uint32_t len;
 	bool zero;
@@ -36,8 +39,9 @@ struct art_plan {
 	struct art_cut *cuts; /* in image order; none crosses a segment's end */
 };
 
-/* CHUNK: the usual size of a chunk, 4 KiB .. 512 KiB. PLAN is zeroed by the caller and
- * released with art_plan_clear, also after a failure. */
+/* CHUNK: the usual size of a chunk, 4 KiB .. 512 KiB; or ART_CHUNK_MAX: the fewest rows, 2048 in a segment at most, without
+ * regard to what lies where. PLAN is zeroed by the caller and released with art_plan_clear, also
+ * after a failure. */
 int art_plan_make(struct art_plan *plan, struct art_view *view, uint32_t chunk,
 		  struct art_err *err);
 void art_plan_clear(struct art_plan *plan);

@@ -103,7 +103,7 @@ static int plan_image(struct image *im, uint32_t chunk, struct art_err *err)
 		if (code < 0 || plan_fits(&im->plan))
 			return code;
 		art_plan_clear(&im->plan);
-		if (chunk >= ART_CHUNK_MAX / 2)
+		if (chunk == ART_CHUNK_MAX)
 			return art_fail(err, ART_E_FAILED, "'%s' needs more chunks than an index holds",
 					im->view.name);
 		chunk *= 2;
@@ -211,8 +211,7 @@ static int hash_zeros(struct writer *w, struct image *im, uint64_t off, uint64_t
 {
 	static const uint8_t zeros[64 * 1024];
 	uint8_t buf[sizeof(zeros)];
-	off_t data = lseek(im->view.fd, (off_t)off, SEEK_DATA);
-	bool hole = data < 0 ? false : (uint64_t)data >= off + len;
+	bool hole = art_view_hole(&im->view, off, off + len) == off + len;
 	int code = 0;
 
 	while (code == 0 && len > 0) {

@@ -335,10 +335,34 @@ static void report(const struct job *j)
 		cli_warn("'%s' is UNSIGNED: no device installs it before `mkartifact sign`", j->c.out);
 }
 
+/* The output replaces what has its name: that must not be a device, nor anything this run reads. */
+static int check_out(const struct job *j, struct art_err *err)
+{
+	const struct mk_create *c = &j->c;
+	struct stat out, in;
+	size_t i;
+
+	if (stat(c->out, &out) < 0)
+		return 0;
+	if (!S_ISREG(out.st_mode))
+		return art_fail(err, ART_E_USAGE, "'%s' is there and is not a regular file", c->out);
+	for (i = 0; i < 2 + c->key_count + c->doc_count; i++) {
+		const char *path = i == 0 ? c->rootfs : i == 1 ? c->boot :
+				   i < 2 + c->key_count ? c->keys[i - 2] : c->docs[i - 2 - c->key_count];
+
+		if (path && stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+			return art_fail(err, ART_E_USAGE, "'%s' is an input: it cannot be the output too",
+					path);
+	}
+	return 0;
+}
+
 static int create(struct job *j, struct art_err *err)
 {
-	int code = set_created(j, err);
+	int code = check_out(j, err);
 
+	if (code == 0)
+		code = set_created(j, err);
 	if (code == 0)
 		code = open_signers(j, err);
 	if (code == 0)
