@@ -14,6 +14,7 @@ if [ -x "$top_build/artifact-inspect" ]; then
 fi
 step "the fixed vectors"
 run "$top_src/format-spec/vectors" --reader "$@"
+! grep -rl "PRIVATE KEY" "$top_src/format-spec/vectors" || fail "a private key lies among the vectors"
 step "the same, made anew with other keys"
 mkdir "$tmp/new"
 python3 -B "$top_src/tests/vectors/make.py" "$tmp/new"
