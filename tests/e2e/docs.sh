@@ -34,7 +34,7 @@ def output(*args, **kw):
 
 def commands_of(text):
     usage = re.findall(r"^(?:usage:|Usage:|      ) %s ([a-z][a-z-]*)\b" % re.escape(name), text, re.M)
-    listed = re.findall(r"^  ([a-z][a-z-]*)  +[a-z]", text, re.M)
+    listed = re.findall(r"^  ([a-z][a-z-]*)(?: [A-Z][^ ]*)*  +[a-z]", text, re.M)
     return sorted(set(usage + listed))
 
 def options_of(text):
