@@ -27,20 +27,21 @@ struct dir_in {
 	const char *base;
 	struct seen *seen;
 	size_t seen_count;
+	char *xattr_names, *xattr_value; /* MAX_XATTR each; too much for the stack of a walk */
 	struct art_err *err;
 };
 
 static int add_xattrs(struct dir_in *in, const char *path, struct art_tree_inode *inode)
 {
-	char names[MAX_XATTR], value[MAX_XATTR];
-	ssize_t len = llistxattr(path, names, sizeof(names));
+	char *names = in->xattr_names, *value = in->xattr_value;
+	ssize_t len = llistxattr(path, names, MAX_XATTR);
 	const char *name;
 	int ret = 0;
 
 	if (len < 0)
 		return errno == ENOTSUP ? 0 : art_fail_errno(in->err, ART_E_IO, "attributes of '%s'", path);
 	for (name = names; ret == 0 && name < names + len; name += strlen(name) + 1) {
-		ssize_t got = lgetxattr(path, name, value, sizeof(value));
+		ssize_t got = lgetxattr(path, name, value, MAX_XATTR);
 
 		if (got < 0)
 			return art_fail_errno(in->err, ART_E_IO, "attribute '%s' of '%s'", name, path);
@@ -207,10 +208,16 @@ static int read_one(struct dir_in *in, const char *name)
 int art_tree_read_directory(struct art_tree *tree, const char *path, struct art_err *err)
 {
 	struct dir_in in = { .tree = tree, .base = path, .err = err };
-	int ret = read_one(&in, "");
+	int ret;
+
+	in.xattr_names = malloc(MAX_XATTR);
+	in.xattr_value = malloc(MAX_XATTR);
+	ret = in.xattr_names && in.xattr_value ? read_one(&in, "") : art_fail_memory(err);
 
 	while (in.seen_count > 0)
 		free(in.seen[--in.seen_count].path);
 	free(in.seen);
+	free(in.xattr_names);
+	free(in.xattr_value);
 	return ret;
 }

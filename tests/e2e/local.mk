@@ -6,9 +6,10 @@ fstool_SOURCES = %D%/fstool.c
 fstool_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 fstool_LDADD = $(LIBARTFS)
 TESTS += %D%/build_ext4.sh
+TESTS += %D%/build_rootfs.sh
 TESTS += %D%/build_squashfs.sh
 endif
-EXTRA_DIST += %D%/build_ext4.sh %D%/build_squashfs.sh %D%/fs_kit.py
+EXTRA_DIST += %D%/build_ext4.sh %D%/build_rootfs.sh %D%/build_squashfs.sh %D%/fs_kit.py
 TESTS += %D%/schema.sh
 EXTRA_DIST += %D%/schema.sh %D%/schema.py
 TESTS += %D%/sign.sh

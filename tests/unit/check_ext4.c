@@ -199,6 +199,7 @@ END_TEST
 
 START_TEST(detection)
 {
+	struct art_regions r;
 	struct art_blob *blob;
 	int fd;
 
@@ -210,7 +211,9 @@ START_TEST(detection)
 	close(fd);
 	fd = image_open("zero", &blob);
 	ck_assert_ptr_null(art_fs_detect(blob));
-	ck_assert_uint_eq(regions_of(blob, NULL).count, 1);
+	r = regions_of(blob, NULL);
+	ck_assert_uint_eq(r.count, 1);
+	free(r.list);
 	art_blob_free(blob);
 	close(fd);
 	sh("mksquashfs t q -quiet -no-progress >/dev/null");
