@@ -44,3 +44,7 @@ TESTS += %D%/inspect_url.sh
 endif
 endif
 EXTRA_DIST += %D%/inspect_url.sh
+if TOOLS
+TESTS += %D%/create.sh
+endif
+EXTRA_DIST += %D%/create.sh
