@@ -40,6 +40,8 @@
 #	make_artifact OUT KEY OPTION...   a small artifact, signed by KEY of make_key ("": unsigned), with zero, copy, raw and
 #	                              zstd rows; made by tests/e2e/artifact.py (its options), so without mkartifact
 #	flip FILE OFFSET [BIT]        flip one bit in place
+#	on_terminal ANSWERS CMD...    run CMD on a terminal of its own; type each of ANSWERS (split at |) when a prompt that ends
+#	                              in a colon has come; prints what a person sees, and has CMD's status
 #	verdict KEYS FILE             print what the second reader and artifact-inspect (where it is built) say of an artifact:
 #	                              "ok" or the error's name, or both names when they differ; needs python3, openssl, zstd
 
@@ -226,4 +228,30 @@ verdict() {
 	else
 		echo "$lib_reader, but artifact-inspect says $lib_inspect"
 	fi
+}
+
+on_terminal() {
+	python3 - "$@" <<'END'
+import os, pty, sys, select
+answers = sys.argv[1].split("|")
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[2], sys.argv[2:])
+seen = b""
+while True:
+    if not select.select([fd], [], [], 30)[0]:
+        os.kill(pid, 9)
+        sys.exit("no answer: %r" % seen)
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    seen += data
+    if answers and seen.rstrip(b" ").endswith(b":") and not seen.endswith(b"\n"):
+        os.write(fd, answers.pop(0).encode() + b"\r")
+sys.stdout.write(seen.decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
 }

@@ -134,6 +134,27 @@ refused 2 usage "$bare&pin-source=%7Ccat%20$tmp/pin"
 cp base.artifact clean.artifact
 expect_exit 0 "$mkartifact" sign --key "$bare" --passphrase-file pin clean.artifact
 
+step "the PIN typed on a terminal; a key that wants it again for every signature; a public half in a certificate"
+expect_exit 0 on_terminal 123456 "$mkartifact" sign --key "$bare" clean.artifact
+expect_out "PIN of token release:"
+refuse_out 123456
+expect_exit 4 on_terminal 999999 "$mkartifact" sign --key "$bare" clean.artifact
+expect_exit 0 on_terminal 123456 "$mkartifact" sign --key "$bare" clean.artifact
+tool release --keypairgen --key-type EC:prime256v1 --label wary --id 09 --always-auth
+expect_exit 0 "$mkartifact" sign --key "$(uri object=wary)" clean.artifact
+expect_exit 0 on_terminal '123456|123456' "$mkartifact" sign --key "pkcs11:token=release;object=wary?module-path=$module" clean.artifact
+[ "$(grep -o 'PIN of token release:' out | wc -l)" = 2 ] || fail "not asked for the login and for the signature"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout card.pem -subj /CN=card -out card.crt 2>>log
+openssl pkcs8 -topk8 -nocrypt -in card.pem -outform DER -out card.der
+openssl x509 -in card.crt -outform DER -out card.crt.der
+tool release --write-object card.der --type privkey --id 0a --label card
+refused 4 key-bad "$(uri object=card)"
+tool release --write-object card.crt.der --type cert --id 0a --label card
+expect_exit 0 "$mkartifact" sign --key "$(uri object=card)" clean.artifact
+mkdir card.keys
+openssl x509 -in card.crt -pubkey -noout >card.keys/card.pem
+[ "$(verdict card.keys clean.artifact)" = ok ] || fail "signed by a card, but a reader refuses it"
+
 step "URIs that fit nothing, too much, or the wrong thing"
 refused 4 key-bad "$(uri object=none)"
 refused 4 key-bad "$(uri object=twin)"

@@ -237,43 +237,19 @@ expect_error 2 usage "$mkartifact" keygen -o never.pem --encrypt </dev/null
 [ ! -e never.pem ] || fail "a key without the passphrase that was asked for"
 
 step "encrypted keys: a terminal is asked, without echo"
-cat >terminal.py <<'END'
-# Run a command on a terminal of its own; type each answer when its prompt has come. Prints what a person sees.
-import os, pty, sys, select
-answers = sys.argv[1].split("|")
-pid, fd = pty.fork()
-if pid == 0:
-    os.execv(sys.argv[2], sys.argv[2:])
-seen = b""
-while True:
-    if not select.select([fd], [], [], 30)[0]:
-        os.kill(pid, 9)
-        sys.exit("no answer: %r" % seen)
-    try:
-        data = os.read(fd, 4096)
-    except OSError:
-        break
-    if not data:
-        break
-    seen += data
-    if answers and seen.rstrip(b" ").endswith(b":") and not seen.endswith(b"\n"):
-        os.write(fd, answers.pop(0).encode() + b"\r")
-sys.stdout.write(seen.decode())
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-END
 cp base.artifact typed.artifact
-expect_exit 0 python3 terminal.py 'correct horse' "$mkartifact" sign --key sealed.pem typed.artifact
+expect_exit 0 on_terminal 'correct horse' "$mkartifact" sign --key sealed.pem typed.artifact
 expect_out "passphrase of sealed.pem:"
 refuse_out "horse"
 [ "$(tar -xOf typed.artifact manifest.sig | grep -c .)" = 1 ] || fail "not signed"
-expect_exit 4 python3 terminal.py 'wrong horse' "$mkartifact" sign --key sealed.pem clean.artifact
+expect_exit 4 on_terminal 'wrong horse' "$mkartifact" sign --key sealed.pem clean.artifact
 refuse_out "horse"
-expect_exit 0 python3 terminal.py "$(printf 'corxx\b\b\177rrect horse')" "$mkartifact" sign --key sealed.pem typed.artifact
-expect_exit 1 python3 terminal.py "$(printf 'x\003')" "$mkartifact" sign --key sealed.pem clean.artifact
-expect_exit 0 python3 terminal.py 'correct horse|correct horse' "$mkartifact" keygen --encrypt -o typed.pem
+expect_exit 0 on_terminal "$(printf 'corxx\b\b\177rrect horse')" "$mkartifact" sign --key sealed.pem typed.artifact
+expect_exit 1 on_terminal "$(printf 'x\003')" "$mkartifact" sign --key sealed.pem clean.artifact
+expect_exit 0 on_terminal 'correct horse|correct horse' "$mkartifact" keygen --encrypt -o typed.pem
 refuse_out "horse"
 openssl pkey -in typed.pem -passin file:pass -noout || fail "another passphrase was set"
-expect_exit 2 python3 terminal.py 'correct horse|correct hose' "$mkartifact" keygen --encrypt -o never.pem
+expect_exit 2 on_terminal 'correct horse|correct hose' "$mkartifact" keygen --encrypt -o never.pem
 [ ! -e never.pem ] || fail "a key with a mistyped passphrase"
 cmp clean.artifact base.artifact
 
