@@ -172,6 +172,7 @@ static const struct object_row {
 	{ "{}", ART_E_MANIFEST_MISSING, "'list' is missing" },
 	{ "{\"x\":1}", ART_E_MANIFEST_KEY, "'x' is not a known key" },
 	{ "{\"x\\u001b[m'\":1}", ART_E_MANIFEST_KEY, "'x?[m?' is not a known key" },
+	{ "{\"\x7f\xc3\xa9~ \":1}", ART_E_MANIFEST_KEY, "'???~ ' is not a known key" },
 	{ "{\"list\":1}", ART_E_MANIFEST_VALUE, "'list' is not an array" },
 	{ "{\"list\":[]}", ART_E_MANIFEST_VALUE,
 	  "'list' has 0 elements, allowed are 1 to 2" },
@@ -215,6 +216,29 @@ START_TEST(objects)
 	ck_assert_str_eq(err.text, row->message);
 	if (!row->code)
 		ck_assert_uint_ge(inner.size, 2);
+	json_decref(root);
+}
+END_TEST
+
+/* A value that is not there has no type at all. */
+START_TEST(absent)
+{
+	struct art_json top, v;
+	struct art_err err;
+	const char *text;
+	uint64_t number;
+	size_t count;
+	json_t *root;
+	bool flag;
+
+	ck_assert_int_eq(parse("{}", 2, &root, &err), 0);
+	top = art_json_top(root, &codes);
+	ck_assert(!art_json_get(&top, "a", &v));
+	ck_assert_int_eq(art_json_string(&v, 0, 9, &text, &err), ART_E_MANIFEST_VALUE);
+	ck_assert_int_eq(art_json_uint(&v, 0, 9, &number, &err), ART_E_MANIFEST_VALUE);
+	ck_assert_int_eq(art_json_bool(&v, &flag, &err), ART_E_MANIFEST_VALUE);
+	ck_assert_int_eq(art_json_array(&v, 0, 9, &count, &err), ART_E_MANIFEST_VALUE);
+	ck_assert_int_eq(art_json_is_object(&v, &err), ART_E_MANIFEST_VALUE);
 	json_decref(root);
 }
 END_TEST
@@ -298,6 +322,7 @@ int main(void)
 	tcase_add_test(tc, depth);
 	tcase_add_test(tc, width);
 	tcase_add_loop_test(tc, objects, 0, ART_ARRAY_SIZE(object_rows));
+	tcase_add_test(tc, absent);
 	tcase_add_test(tc, codes_are_the_documents);
 	tcase_add_test(tc, long_paths);
 	tcase_add_test(tc, dumps);

@@ -720,6 +720,12 @@ START_TEST(format_refuses)
 	m->advisory_url = NULL;
 	expect_no_format(m, ART_E_MANIFEST_MISSING);
 	m->advisory_url = keep;
+	m->features = calloc(1, sizeof(char *));
+	m->features[0] = strdup("verity");
+	m->feature_count = 1;
+	expect_no_format(m, ART_E_FEATURE_UNKNOWN);
+	free(m->features[0]);
+	m->feature_count = 0;
 	m->payloads[0].segments = realloc(m->payloads[0].segments,
 					  1500 * sizeof(struct art_segment));
 	for (i = 2; i < 1500; i++)
@@ -747,11 +753,14 @@ START_TEST(format_minimum)
 	free(m->ext);
 	m->ext = NULL;
 	m->security = false;
+	free(m->advisory_ids[0]);
+	m->advisory_id_count = 0;
 	ck_assert_int_eq(art_manifest_format(m, &bytes, &len, &err), 0);
 	root = json_loadb((char *)bytes, len, 0, NULL);
 	json_object_foreach(root, key, value)
 		ck_assert(strcmp(key, "hardware") && strcmp(key, "ext") &&
 			  strcmp(key, "security") && strcmp(key, "features"));
+	ck_assert_uint_eq(json_object_size(json_object_get(root, "advisory")), 1);
 	json_decref(root);
 	free(bytes);
 	art_manifest_free(m);
