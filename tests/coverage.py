@@ -10,7 +10,7 @@ import os
 import sys
 
 CORE = ["tar.c", "sig.c", "base64.c", "key.c", "trust.c", "policy.c", "json.c", "word.c", "version.c", "manifest.c",
-        "manifest_parse.c", "index.c", "chunk.c", "reader.c", "digest.c"]
+        "manifest_parse.c", "index.c", "chunk.c", "reader.c", "digest.c", "crypto.c"]
 
 
 def read_exclusions(path):
