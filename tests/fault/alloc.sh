@@ -23,6 +23,7 @@ try manifest --quiet -- ./manifest_probe --format "$tmp/a/manifest.json"
 for name in good manifest signature index data doc; do
 	try "judge $name" -- ./probe "$tmp/a/$name.artifact" "$tmp/a/keys"
 done
+try "judge by policy" -- ./probe "$tmp/a/good.artifact" "$tmp/a/policy"
 requires artifact-inspect
 for name in good data; do
 	try "verify $name" -- ./artifact-inspect verify --deep --keys "$tmp/a/keys" "$tmp/a/$name.artifact"

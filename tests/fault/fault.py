@@ -12,6 +12,7 @@ fault.py run SHIM [--how HOW] [--mode once|from] [--own] [--runs N] [--reset CMD
 """
 import argparse
 import collections
+import json
 import os
 import random
 import struct
@@ -30,6 +31,13 @@ def make(folder):
     signer = kit.Signer(folder, "key", "ed25519", "-algorithm", "ED25519")
     with open(os.path.join(folder, "keys", "key.pem"), "wb") as file:
         file.write(signer.pem)
+    group = {"group": "release", "threshold": 1, "keys": [signer.id]}
+    os.makedirs(os.path.join(folder, "policy"))
+    with open(os.path.join(folder, "policy", "key.pem"), "wb") as file:
+        file.write(signer.pem)
+    with open(os.path.join(folder, "policy", "policy.json"), "w", encoding="utf-8") as file:
+        json.dump({"format": 1, "roles": {"artifact": [group], "patch": [group], "test": [group]},
+                   "revoked-keys": ["0" * 64], "revoked-artifacts": ["1" * 64]}, file)
     first = kit.prose("first", 20000)
     second = kit.prose("second", 9000) + first[:500]
     rows = [kit.zstd(first, group=True), kit.zstd(second, first), kit.zero(4096)]
