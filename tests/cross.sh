@@ -26,7 +26,8 @@ apt() {
 unpack() {
 	mkdir -p "$dir/apt/state/lists/partial" "$dir/apt/cache/archives/partial" "$root"
 	: >"$dir/apt/status"
-	apt update
+	# A pocket that cannot be had now only gives older packages.
+	apt update || echo "going on with the lists that could be fetched"
 	# shellcheck disable=SC2086
 	apt -y -d install $wanted
 	for deb in "$dir"/apt/cache/archives/*.deb; do
