@@ -27,22 +27,43 @@ static bool is_remote(const char *src)
 	return strncasecmp(src, "http://", 7) == 0 || strncasecmp(src, "https://", 8) == 0;
 }
 
+#ifdef WITH_FETCH
+static int open_url(struct candidate *c, const struct device *d, const char *url,
+		    struct art_err *err)
+{
+	/* The device's identity is for TLS only; over plain http nobody asks for it. */
+	bool tls = strncasecmp(url, "https:", 6) == 0;
+	const struct fetch_options opt = {
+		/* For trying things out beside an installed version. */
+		.program = secure_getenv("TWINROOT_FETCH"),
+		.http = {
+			.proxy = d->config.download_proxy,
+			.ca_file = d->config.download_ca,
+			.client_cert = tls ? d->config.fleet_certificate : NULL,
+			.client_key = tls ? d->config.fleet_key : NULL,
+			.rate = d->config.download_rate,
+		},
+	};
+
+	return fetch_source_open(&c->src, url, &opt, err);
+}
+#else
+static int open_url(struct candidate *c, const struct device *d, const char *url,
+		    struct art_err *err)
+{
+	(void)c;
+	(void)d;
+	return art_fail(err, ART_E_USAGE, "'%s' is a URL, and this build cannot download", url);
+}
+#endif
+
 static int open_source(struct candidate *c, const struct device *d, const char *src,
 		       struct art_err *err)
 {
 	c->is_remote = is_remote(src);
-	if (!c->is_remote)
-		return art_source_open_path(&c->src, src, err);
-#ifdef WITH_FETCH
-	{
-		const struct fetch_options opt = FETCH_OPTIONS(d);
-
-		return fetch_source_open(&c->src, src, &opt, err);
-	}
-#else
-	(void)d;
-	return art_fail(err, ART_E_USAGE, "'%s' is a URL, and this build cannot download", src);
-#endif
+	if (c->is_remote)
+		return open_url(c, d, src, err);
+	return art_source_open_path(&c->src, src, err);
 }
 
 int candidate_open(struct candidate *c, const struct device *d, const char *src,

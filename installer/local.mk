@@ -4,6 +4,9 @@
 sbin_PROGRAMS += artifact-install
 artifact_install_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(UBOOTENV_CFLAGS)
 artifact_install_LDADD = $(LIBCOMMON) $(INIH_LIBS) $(UBOOTENV_LIBS)
+if HTTP
+artifact_install_LDADD += $(LIBFETCH)
+endif
 artifact_install_SOURCES =
 artifact_install_SOURCES += %D%/main.c %D%/commands.h
 artifact_install_SOURCES += %D%/install.c

@@ -23,6 +23,7 @@
 #define RETRY_AFTER_MAX_S 300
 #define FIRST_CONTACT_RETRIES 3
 #define KEY_FILE_MAX ((size_t)256 * 1024)
+#define CA_FILE_MAX ((size_t)4 * 1024 * 1024)
 
 static uint64_t now_ms(void)
 {
@@ -370,6 +371,7 @@ static void http_free(struct art_source *src)
 	http_request_free(h);
 	wipe_free(h->key, h->key_len);
 	free(h->cert);
+	free(h->ca);
 	if (h->url)
 		explicit_bzero(h->url, strlen(h->url));
 	free(h->url);
@@ -377,7 +379,6 @@ static void http_free(struct art_source *src)
 	free(h->shown);
 	free((char *)h->opt.user_agent);
 	free((char *)h->opt.proxy);
-	free((char *)h->opt.ca_file);
 	free(h);
 }
 
@@ -405,7 +406,6 @@ static int copy_options(struct http *h, const char *url, const struct art_http_o
 	h->opt.user_agent = dup_or_null(opt->user_agent ? opt->user_agent :
 					"twinroot/" PACKAGE_VERSION, &ok);
 	h->opt.proxy = dup_or_null(opt->proxy, &ok);
-	h->opt.ca_file = dup_or_null(opt->ca_file, &ok);
 	if (!opt->connect_timeout)
 		h->opt.connect_timeout = 30;
 	if (!opt->stall_timeout)
@@ -431,6 +431,9 @@ static int load_keys(struct http *h, const struct art_http_options *opt, struct 
 		code = art_read_file(opt->client_cert, KEY_FILE_MAX, &h->cert, &h->cert_len, err);
 	if (code == 0 && opt->client_key)
 		code = art_read_file(opt->client_key, KEY_FILE_MAX, &h->key, &h->key_len, err);
+	if (code == 0 && opt->ca_file)
+		code = art_read_file(opt->ca_file, CA_FILE_MAX, &h->ca, &h->ca_len, err);
+	h->opt.ca_file = NULL;
 	h->opt.client_cert = NULL;
 	h->opt.client_key = NULL;
 	return code;

@@ -301,8 +301,8 @@ static bool set_security(struct http *h)
 	SET(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
-	if (h->opt.ca_file)
-		SET(CURLOPT_CAINFO, h->opt.ca_file);
+	if (h->ca)
+		ok = ok && set_blob(h->easy, CURLOPT_CAINFO_BLOB, h->ca, h->ca_len);
 	if (h->cert)
 		ok = ok && set_blob(h->easy, CURLOPT_SSLCERT_BLOB, h->cert, h->cert_len);
 	if (h->key)

@@ -41,8 +41,8 @@ struct http {
 	char *url;                   /* as given, with its secrets */
 	char *current;               /* where redirects led; reset after a failure */
 	char *shown;
-	uint8_t *cert, *key;
-	size_t cert_len, key_len;
+	uint8_t *cert, *key, *ca;    /* read at the start: later there may be no right to */
+	size_t cert_len, key_len, ca_len;
 	CURLM *multi;
 	CURL *easy;
 	struct curl_slist *headers;

@@ -48,3 +48,13 @@ if TOOLS
 TESTS += %D%/create.sh
 endif
 EXTRA_DIST += %D%/create.sh
+if HTTP
+if INSTALLER
+check_PROGRAMS += fetch_probe
+fetch_probe_SOURCES = tests/unit/fetch_probe.c
+fetch_probe_CFLAGS = $(AM_CFLAGS)
+fetch_probe_LDADD = $(LIBFETCH) $(LIBARTIFACT)
+TESTS += %D%/fetch.sh
+endif
+endif
+EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py

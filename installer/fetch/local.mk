@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# artifact-fetch: the only installer program with libcurl. libfetch.a is the parent's half, without it.
+pkglibexec_PROGRAMS += artifact-fetch
+artifact_fetch_CFLAGS = $(AM_CFLAGS)
+artifact_fetch_LDADD = $(LIBARTHTTP) $(LIBARTIFACT)
+artifact_fetch_SOURCES =
+artifact_fetch_SOURCES += %D%/main.c
+artifact_fetch_SOURCES += %D%/confine.c %D%/confine.h
+noinst_LIBRARIES += libfetch.a
+libfetch_a_CFLAGS = $(AM_CFLAGS)
+libfetch_a_SOURCES =
+libfetch_a_SOURCES += %D%/fetch_source.c installer/fetch.h
+# art_url_show is all that it takes from there; it brings no libcurl along.
+libfetch_a_SOURCES += libartifact/http/url.c
+LIBFETCH = libfetch.a
