@@ -2,7 +2,7 @@
 /*
  * LD_PRELOAD shim: the Nth call of read, pread, write, pwrite, fsync, fdatasync, open, openat or close fails (see
  * fault.h; all callers count). $FAULT_HOW: "eio", "enospc" (calls that write; others EIO), "eintr", or "short" (half the bytes; calls without a
- * count are let through). EINTR is not for open and close, which do not give it for files. A failing close does close, as on
+ * count are let through). EINTR is only for calls with a count. A failing close does close, as on
  * Linux. Calls inside libc itself are not seen.
  */
 /* The plain names below are defined; the build's 64-bit offsets would rename them. */
@@ -28,7 +28,7 @@ static enum how how(void)
 	return HOW_EIO;
 }
 
-/* A call that opens or closes: all that can be wrong with it is that it fails. */
+/* A call without a count: all that can be wrong with it is that it fails. */
 static bool refused_name(bool writes)
 {
 	enum how kind = how();
@@ -46,7 +46,7 @@ static bool refused(size_t *len, bool writes)
 		return false;
 	switch (how()) {
 	case HOW_SHORT:
-		if (len && *len > 1)
+		if (*len > 1)
 			*len /= 2;
 		return false;
 	case HOW_EINTR:
@@ -83,12 +83,12 @@ ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 
 int fsync(int fd)
 {
-	return refused(NULL, true) ? -1 : (int)syscall(SYS_fsync, fd);
+	return refused_name(true) ? -1 : (int)syscall(SYS_fsync, fd);
 }
 
 int fdatasync(int fd)
 {
-	return refused(NULL, true) ? -1 : (int)syscall(SYS_fdatasync, fd);
+	return refused_name(true) ? -1 : (int)syscall(SYS_fdatasync, fd);
 }
 
 int close(int fd)

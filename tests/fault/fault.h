@@ -3,12 +3,13 @@
  * What the fault shims share: a counter in a file that all processes of a run map, so that it also counts in a
  * process that may not open files any more. $FAULT_FILE names it; $FAULT_AT is the call that fails (0: none, only
  * count), $FAULT_MODE is "once" or "from" (that call and all after it). With $FAULT_OWN only calls by the program itself
- * count, not those by shared libraries: few enough to try them all.
+ * count, not those by shared libraries: few enough to try them all. $FAULT_PROGRAM: in no other program than that.
  */
 #ifndef FAULT_H
 #define FAULT_H
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
@@ -59,10 +60,11 @@ __attribute__((constructor)) static void fault_setup(void)
 	const char *path = getenv("FAULT_FILE");
 	const char *at = getenv("FAULT_AT");
 	const char *mode = getenv("FAULT_MODE");
+	const char *program = getenv("FAULT_PROGRAM");
 	void *map;
 	long fd;
 
-	if (!path || !at)
+	if (!path || !at || (program && strcmp(program, program_invocation_short_name) != 0))
 		return;
 	fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
 	if (fd < 0)

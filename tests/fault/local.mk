@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fault injection: shims for LD_PRELOAD, and the runs that use them.
-EXTRA_DIST += %D%/fault.py %D%/alloc.sh %D%/syscalls.sh
+EXTRA_DIST += %D%/fault.py %D%/alloc.sh %D%/syscalls.sh %D%/install.sh
 TESTS += %D%/alloc.sh %D%/syscalls.sh
+if INSTALLER
+TESTS += %D%/install.sh
+endif
 if TESTS_UNIT
 check_PROGRAMS += failalloc.so failio.so
 failalloc_so_SOURCES = %D%/failalloc.c %D%/fault.h
