@@ -233,3 +233,26 @@ cp old.artifact bad.artifact
 flip bad.artifact $(($(wc -c <bad.artifact) - 2048)) 3
 # shellcheck disable=SC2086
 expect_error 3 chunk-stored "$inspect" extract $k -C "$(mkdir -p bad && echo bad)" bad.artifact
+assert_no_litter
+
+if command -v mksquashfs >/dev/null; then
+	step "a squashfs image"
+	mkdir -p sq/etc sq.out
+	echo hello >sq/etc/hello
+	ln -s hello sq/etc/link
+	cp root/bin/noise sq/noise
+	mksquashfs sq sq.img -quiet -no-progress >/dev/null
+	truncate -s %4096 sq.img
+	make_artifact sq.artifact good --image sq.img --filesystem squashfs
+	# shellcheck disable=SC2086
+	{
+		expect_exit 0 "$inspect" ls $k -lR sq.artifact
+		expect_out "/etc/link -> hello"
+		expect_exit 0 "$inspect" cat $k sq.artifact /etc/link
+		cmp out sq/etc/hello
+		expect_exit 0 "$inspect" extract $k -C sq.out sq.artifact
+	}
+	diff -r --no-dereference -x noise sq sq.out || fail "extracted squashfs differs"
+	cmp sq/noise sq.out/noise
+	assert_no_litter
+fi
