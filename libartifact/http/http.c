@@ -479,7 +479,7 @@ int art_http_start(struct art_source *src, struct art_err *err)
 int art_http_open(struct art_source **out, const char *url, const struct art_http_options *opt,
 		  struct art_err *err)
 {
-	struct art_source *src;
+	struct art_source *src = NULL;
 	int code = art_http_prepare(&src, url, opt, err);
 
 	if (code < 0)

@@ -140,6 +140,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(0.2)
 
+    def kind_hang(self, arg, n):
+        """The file up to there, and then nothing."""
+        lo, hi = self.range()
+        self.head(206, hi - lo, Content_Range=f"bytes {lo}-{hi - 1}/{len(DATA)}", ETag='"one"')
+        self.wfile.write(DATA[lo:min(hi, int(arg))])
+        self.wfile.flush()
+        if hi > int(arg):
+            time.sleep(60)
+
     def kind_silent(self, arg, n):
         time.sleep(60)
 

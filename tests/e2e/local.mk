@@ -55,6 +55,9 @@ fetch_probe_SOURCES = tests/unit/fetch_probe.c
 fetch_probe_CFLAGS = $(AM_CFLAGS)
 fetch_probe_LDADD = $(LIBFETCH) $(LIBARTIFACT)
 TESTS += %D%/fetch.sh
+if TOOLS
+TESTS += %D%/install_http.sh
 endif
 endif
-EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py
+endif
+EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py %D%/install_http.sh
