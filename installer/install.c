@@ -75,6 +75,8 @@ static int recover_running(struct device *d, struct art_err *err)
 	code = device_kept_manifest(d, d->running, &m, err);
 	if (code < 0)
 		return code;
+	/* DEVICE_MANIFEST_NONE is no failure. */
+	code = 0;
 	if (m) {
 		code = device_kept_digest(d, d->running, slot->digest, err);
 		slot->counter = m->security_counter;
@@ -371,7 +373,7 @@ static int install(struct device *d, const char *src, bool dry, struct art_err *
 }
 
 static const char *const help[] = {
-	"Usage: artifact-install [-c CONFIG] install [OPTION]... SRC",
+	"usage: artifact-install [-c CONFIG] install [OPTION]... SRC",
 	"Check the artifact SRC (a file, a URL, or - for standard input), write what differs to the slot that does",
 	"not run, read it back, and let the bootloader try it at the next boot.",
 	"",
@@ -400,7 +402,7 @@ int command_install(const char *config, int argc, char **argv)
 	int c, code, status;
 
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "+" CLI_SHORT, options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1) {
 		if (c == OPT_DRY) {
 			dry = true;
 		} else if (c == OPT_REBOOT) {

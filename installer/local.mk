@@ -29,3 +29,5 @@ artifact_install_SOURCES += %D%/boot/script.c
 if UBOOT
 artifact_install_SOURCES += %D%/boot/uboot.c
 endif
+dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5
+EXTRA_DIST += %D%/README.md %D%/state.md

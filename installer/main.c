@@ -16,16 +16,16 @@
 #include "libartifact/util.h"
 
 static const char *const help[] = {
-	"Usage: artifact-install [-c CONFIG] COMMAND [ARGUMENT]...",
+	"usage: artifact-install [-c CONFIG] COMMAND [OPTION]... [SRC]",
 	"Install signed artifacts onto the slot that does not run, and switch to it safely.",
 	"",
-	"  install SRC|-    check an artifact and write it to the other slot, to be tried at the next boot",
-	"  fit SRC|-        tell whether an artifact is trusted and fits this device",
+	"  install          check an artifact and write it to the other slot, to be tried at the next boot",
+	"  fit              tell whether an artifact is trusted and fits this device",
 	"  status           slots, boot order and state",
 	"  commit           keep the slot that runs on trial",
 	"  rollback         give up the trial, or try the previous artifact again",
 	"  mark-bad         never boot the slot that does not run",
-	"  adopt SRC        record that the running slot holds this artifact, after comparing it",
+	"  adopt            record that the running slot holds this artifact, after comparing it",
 	"",
 	"  -c, --config=FILE   instead of " SYSCONFDIR "/twinroot/install.conf",
 	"  -q, --quiet         errors only",
@@ -52,7 +52,7 @@ int command_options(int argc, char **argv, const char *const *lines, int min, in
 	int c, status;
 
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "+" CLI_SHORT, options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1) {
 		if (c == CLI_OPT_HELP) {
 			cli_help(lines);
 			return cli_exit(0);

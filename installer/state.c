@@ -222,7 +222,7 @@ int state_open(struct state_file *f, const char *path, bool writable, struct sta
 	return 0;
 }
 
-int state_write(struct state_file *f, struct state *s, struct art_err *err)
+static int write_block(struct state_file *f, struct state *s, struct art_err *err)
 {
 	uint8_t block[STATE_BLOCK];
 	int code;
@@ -237,8 +237,19 @@ int state_write(struct state_file *f, struct state *s, struct art_err *err)
 	if (code < 0)
 		return art_wrap(err, "state record");
 	f->next = 1 - f->next;
-	f->health = STATE_OK;
 	return 0;
+}
+
+int state_write(struct state_file *f, struct state *s, struct art_err *err)
+{
+	int code = write_block(f, s, err);
+
+	/* Both were garbled: one good block is durable now, so the other may be mended as well. */
+	if (code == 0 && f->health == STATE_LOST)
+		code = write_block(f, s, err);
+	if (code == 0)
+		f->health = STATE_OK;
+	return code;
 }
 
 void state_close(struct state_file *f)

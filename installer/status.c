@@ -111,8 +111,13 @@ static void print_text(const struct device *d, uint32_t floor)
 int command_status(const char *config, int argc, char **argv)
 {
 	static const char *const help[] = {
-		"Usage: artifact-install [-c CONFIG] status [--json] [-qv]",
+		"usage: artifact-install [-c CONFIG] status [OPTION]...",
 		"Slots, what they hold, what boots, and the state of the last install.",
+		"",
+		"      --json      as JSON",
+		"  -q, --quiet     errors only",
+		"  -v, --verbose   more messages, and the stable name of an error",
+		"  -h, --help      this text",
 		NULL,
 	};
 	struct art_err err = { 0 };
@@ -140,8 +145,13 @@ int command_status(const char *config, int argc, char **argv)
 int command_fit(const char *config, int argc, char **argv)
 {
 	static const char *const help[] = {
-		"Usage: artifact-install [-c CONFIG] fit [--json] [-qv] SRC",
+		"usage: artifact-install [-c CONFIG] fit [OPTION]... SRC",
 		"Tell whether the artifact SRC is trusted and fits this device. Its payload is not read.",
+		"",
+		"      --json      as JSON",
+		"  -q, --quiet     errors only",
+		"  -v, --verbose   more messages, and the stable name of an error",
+		"  -h, --help      this text",
 		NULL,
 	};
 	struct art_err err = { 0 };

@@ -186,8 +186,12 @@ static int run(const char *config, int argc, char **argv, const char *const *hel
 int command_commit(const char *config, int argc, char **argv)
 {
 	static const char *const help[] = {
-		"Usage: artifact-install [-c CONFIG] commit [-qv]",
+		"usage: artifact-install [-c CONFIG] commit [OPTION]...",
 		"Keep the slot that runs on trial: it boots from now on, and its security counter binds.",
+		"",
+		"  -q, --quiet     errors only",
+		"  -v, --verbose   more messages, and the stable name of an error",
+		"  -h, --help      this text",
 		NULL,
 	};
 
@@ -197,9 +201,13 @@ int command_commit(const char *config, int argc, char **argv)
 int command_rollback(const char *config, int argc, char **argv)
 {
 	static const char *const help[] = {
-		"Usage: artifact-install [-c CONFIG] rollback [-qv]",
+		"usage: artifact-install [-c CONFIG] rollback [OPTION]...",
 		"On trial: give the running slot up. Armed, not yet tried: call the trial off. Otherwise: try the",
 		"artifact that ran before, which the other slot still holds.",
+		"",
+		"  -q, --quiet     errors only",
+		"  -v, --verbose   more messages, and the stable name of an error",
+		"  -h, --help      this text",
 		NULL,
 	};
 
@@ -209,8 +217,12 @@ int command_rollback(const char *config, int argc, char **argv)
 int command_mark_bad(const char *config, int argc, char **argv)
 {
 	static const char *const help[] = {
-		"Usage: artifact-install [-c CONFIG] mark-bad [-qv]",
+		"usage: artifact-install [-c CONFIG] mark-bad [OPTION]...",
 		"Never boot the slot that does not run, until something is installed on it.",
+		"",
+		"  -q, --quiet     errors only",
+		"  -v, --verbose   more messages, and the stable name of an error",
+		"  -h, --help      this text",
 		NULL,
 	};
 

@@ -107,3 +107,31 @@ backend = script
 script = $tmp/dev/boot.sh}
 END
 }
+
+# A small real root filesystem, twice, and artifacts of both: $tmp/v1.artifact, $tmp/v2.artifact with the images v1.img, v2.img.
+make_versions() {
+	mkdir "$tmp/root"
+	make_noise 5 900000 >"$tmp/root/noise"
+	cp "$tmp/root/noise" "$tmp/root/copy"
+	seq 1 200000 >"$tmp/root/text"
+	create v1 1.0
+	seq 1 30000 | tac >"$tmp/root/text2"
+	create v2 2.0
+}
+
+create() { # NAME VERSION OPTION...
+	lib_name=$1
+	lib_version=$2
+	shift 2
+	SOURCE_DATE_EPOCH=1700000000 "$mkartifact" create -q -o "$tmp/$lib_name.artifact" --name test --version "$lib_version" \
+		--compatible test-board --arch any --no-sbom --rootfs "$tmp/root" --size 6M --key "$tmp/k.pem" "$@"
+}
+
+# The slot holds what the signed manifest says.
+slot_is() { # SLOT ARTIFACT
+	lib_want=$(tar -xOf "$2" manifest.json | python3 -c 'import json, sys
+p = json.loads(sys.stdin.read())["payloads"][0]
+print(p["size"], p["sha256"])')
+	lib_have=$(head -c "${lib_want% *}" "$tmp/dev/$1.img" | sha256sum)
+	[ "${lib_have%% *}" = "${lib_want#* }" ] || fail "slot $1 does not hold $2"
+}

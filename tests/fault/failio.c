@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * LD_PRELOAD shim: the Nth call of read, pread, write, pwrite, fsync, fdatasync, open, openat or close fails (see
- * fault.h; all callers count). $FAULT_HOW: "eio", "enospc" (calls that write; others EIO), "eintr", or "short" (half the bytes; calls without a
- * count are let through). EINTR is only for calls with a count. A failing close does close, as on
+ * fault.h; all callers count). $FAULT_HOW: "eio", "enospc" (calls that write; others EIO), "eintr", "short" (half the bytes; calls without a
+ * count are let through), or "kill" (SIGKILL before the call is made). EINTR is only for calls with a count. A failing close does close, as on
  * Linux. Calls inside libc itself are not seen.
  */
 /* The plain names below are defined; the build's 64-bit offsets would rename them. */
@@ -10,19 +10,20 @@
 #undef _TIME_BITS
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 
 #include "fault.h"
 
-enum how { HOW_EIO, HOW_ENOSPC, HOW_EINTR, HOW_SHORT };
+enum how { HOW_EIO, HOW_ENOSPC, HOW_EINTR, HOW_SHORT, HOW_KILL };
 
 static enum how how(void)
 {
-	static const char *const names[] = { "eio", "enospc", "eintr", "short" };
+	static const char *const names[] = { "eio", "enospc", "eintr", "short", "kill" };
 	const char *text = getenv("FAULT_HOW");
 	unsigned int i;
 
-	for (i = 0; text && i < 4; i++)
+	for (i = 0; text && i < 5; i++)
 		if (!strcmp(text, names[i]))
 			return (enum how)i;
 	return HOW_EIO;
@@ -35,6 +36,8 @@ static bool refused_name(bool writes)
 
 	if (!fault_due(NULL) || kind == HOW_SHORT || kind == HOW_EINTR)
 		return false;
+	if (kind == HOW_KILL)
+		syscall(SYS_kill, (int)syscall(SYS_getpid), SIGKILL);
 	errno = kind == HOW_ENOSPC && writes ? ENOSPC : EIO;
 	return true;
 }
@@ -51,6 +54,9 @@ static bool refused(size_t *len, bool writes)
 		return false;
 	case HOW_EINTR:
 		errno = EINTR;
+		return true;
+	case HOW_KILL:
+		syscall(SYS_kill, (int)syscall(SYS_getpid), SIGKILL);
 		return true;
 	case HOW_ENOSPC:
 		errno = writes ? ENOSPC : EIO;

@@ -1,0 +1,82 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The installer is killed at, or fails in, one input or output call after another; afterwards the running slot boots as
+# before, and a second run succeeds. $RUNS points (default 15, spread evenly); FULL=1: every one.
+set -eu
+. "${srcdir:-.}/tests/e2e/lib.sh"
+. "$top_src/tests/e2e/device.sh"
+[ -f ./failio.so ] || skip "built without unit tests"
+cd "$tmp"
+make_device 8388608
+make_versions
+cp dev/b.img fresh.img
+cp dev/boot fresh.boot
+sum_a=$(sha256sum <dev/a.img)
+
+reset() {
+	cp fresh.img dev/b.img
+	cp fresh.boot dev/boot
+	rm -rf dev/state
+}
+shim() { # HOW AT COMMAND...
+	shim_how=$1
+	shim_at=$2
+	shift 2
+	head -c 64 /dev/zero >"$tmp/count"
+	env LD_PRELOAD="$top_build/failio.so${LD_PRELOAD:+:$LD_PRELOAD}" FAULT_FILE="$tmp/count" FAULT_AT="$shim_at" \
+		FAULT_HOW="$shim_how" "$@"
+}
+calls() {
+	python3 -c 'import struct, sys; print(struct.unpack("<Q", open(sys.argv[1], "rb").read(8))[0])' "$tmp/count"
+}
+safe() { # after any end: slot a boots, and b only if it is whole
+	[ "$sum_a" = "$(sha256sum <dev/a.img)" ] || fail "the running slot was written"
+	boot_says default=a
+	if grep -qx trial=b dev/boot; then
+		slot_is b v1.artifact
+	fi
+}
+
+run="$top_build/artifact-install -c $tmp/dev/install.conf install -q v1.artifact"
+reset
+# shellcheck disable=SC2086
+shim eio 0 $run
+total=$(calls)
+step "an install makes $total calls"
+[ "$total" -gt 50 ] || fail "the shim counts nothing"
+boot_says trial=b
+points=${RUNS:-15}
+[ "${FULL:-}" != 1 ] || points=$total
+[ "$points" -le "$total" ] || points=$total
+for how in kill eio enospc; do
+	n=1
+	ended=0
+	while [ "$n" -le "$points" ]; do
+		at=$((n * total / points))
+		reset
+		status=0
+		# shellcheck disable=SC2086
+		shim $how $at $run >out 2>err || status=$?
+		case $how-$status in
+		*-0) boot_says trial=b ;;
+		kill-137 | *-1 | *-2 | *-6) ended=$((ended + 1)) ;;
+		*) cat err >&2; fail "$how at call $at: status $status" ;;
+		esac
+		safe
+		# shellcheck disable=SC2086
+		expect_exit 0 $run
+		boot_says default=a trial=b bad=none
+		slot_is b v1.artifact
+		[ ! -e dev/state/slot-b.new ] || fail "$how at call $at: slot-b.new is left"
+		n=$((n + 1))
+	done
+	echo "$how: $points points, $ended of them ended the run"
+	[ "$ended" -gt $((points / 2)) ] || fail "$how ended too few runs"
+done
+
+step "what was written before a kill is not written again"
+reset
+# shellcheck disable=SC2086
+shim kill $((total * 2 / 3)) $run || :
+expect_exit 0 inst install --json v1.artifact
+[ "$(json "d['written'] < 3800000")" = true ] || fail "everything was written again: $(cat out)"

@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The U-Boot backend on environment files that mkenvimage made, with one copy and with two; what it wrote is judged by fw_printenv.
+set -eu
+. "${srcdir:-.}/tests/e2e/lib.sh"
+. "$top_src/tests/e2e/device.sh"
+requires mkenvimage fw_printenv fw_setenv
+cd "$tmp"
+make_device 8388608 "[boot]
+backend = uboot
+environment = $tmp/fw_env.config
+tries = 4"
+"$top_build/artifact-install" --version >/dev/null
+if inst status 2>&1 | grep -q "no boot backend"; then skip "built without U-Boot"; fi
+make_versions
+
+var() { # NAME VALUE: the environment says so
+	have=$(fw_printenv -c fw_env.config -n "twinroot_$1")
+	[ "$have" = "$2" ] || fail "twinroot_$1 is '$have', not '$2'"
+}
+vars() { # DEFAULT TRIAL LEFT BAD
+	var default "$1"
+	var trial "$2"
+	var left "$3"
+	var bad "$4"
+	[ "$(fw_printenv -c fw_env.config -n bootcmd)" = "run twinroot_boot" ] || fail "a variable of others was lost"
+}
+
+environment() { # COPIES
+	printf 'bootcmd=run twinroot_boot\ntwinroot_default=a\ntwinroot_booted=a\n' >env.txt
+	if [ "$1" = 2 ]; then
+		mkenvimage -r -s 0x4000 -o env1 env.txt
+		cp env1 env2
+		printf '%s 0x0 0x4000\n%s 0x0 0x4000\n' "$tmp/env1" "$tmp/env2" >fw_env.config
+	else
+		mkenvimage -s 0x4000 -o env1 env.txt
+		printf '%s 0x0 0x4000\n' "$tmp/env1" >fw_env.config
+	fi
+}
+
+for copies in 1 2; do
+	step "$copies copies"
+	rm -rf dev/state
+	environment $copies
+	[ $copies = 1 ] || cp env1 first.env
+	expect_exit 0 inst status --json
+	[ "$(json "d['boot']['backend'], d['boot']['default'], d['running']")" = '["uboot", "a", "a"]' ] || fail "status"
+	expect_exit 0 inst install v1.artifact
+	slot_is b v1.artifact
+	vars a b 4 none
+	expect_exit 0 inst status --json
+	var transaction "$(json "d['transaction']")"
+	[ "$(json "d['boot']['trial'], d['boot']['tries-left']")" = '["b", 4]' ] || fail "status of the trial"
+	# What a boot script does: count down, start the trial.
+	printf 'twinroot_left=3\ntwinroot_booted=b\n' >set.txt
+	fw_setenv -c fw_env.config -s set.txt
+	expect_error 7 state-uncommitted inst install v2.artifact
+	expect_exit 0 inst commit
+	vars b none 0 none
+	expect_exit 0 inst install v2.artifact
+	slot_is a v2.artifact
+	vars b a 4 none
+	printf 'twinroot_left=3\ntwinroot_booted=a\n' >set.txt
+	fw_setenv -c fw_env.config -s set.txt
+	expect_exit 0 inst rollback
+	vars b none 0 a
+done
+
+step "with one copy torn, the other tells the state before or after"
+for torn in env1 env2; do
+	cp env1 save1
+	cp env2 save2
+	dd if=/dev/urandom of=$torn bs=1000 count=1 conv=notrunc 2>/dev/null
+	expect_exit 0 inst status --json
+	[ "$(json "d['boot']['default']")" = b ] || fail "default after $torn was torn"
+	cp save1 env1
+	cp save2 env2
+done
+
+step "no environment, and one that says nothing"
+cp env1 save1
+dd if=/dev/urandom of=env1 bs=1000 count=1 conv=notrunc 2>/dev/null
+dd if=/dev/urandom of=env2 bs=1000 count=1 conv=notrunc 2>/dev/null
+cp dev/b.img before.img
+expect_exit 6 inst install v1.artifact
+cmp before.img dev/b.img
+printf 'bootcmd=x\n' | mkenvimage -r -s 0x4000 -o env1 -
+cp env1 env2
+expect_exit 1 inst install v1.artifact
+expect_err "does not say which slot is the default"
+printf 'twinroot_default=c\n' | mkenvimage -r -s 0x4000 -o env1 -
+cp env1 env2
+expect_exit 1 inst install v1.artifact
+expect_err "'twinroot_default' is 'c'"
+rm fw_env.config
+expect_exit 2 inst status
+cmp before.img dev/b.img
+assert_no_litter
