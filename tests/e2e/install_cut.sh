@@ -80,3 +80,41 @@ reset
 shim kill $((total * 2 / 3)) $run || :
 expect_exit 0 inst install --json v1.artifact
 [ "$(json "d['written'] < 3800000")" = true ] || fail "everything was written again: $(cat out)"
+
+step "a write that the storage lost is found and made again; storage that goes on losing them is not used"
+# pwrite calls: the two blocks of a new record, `installing`, then the slot, and `installed` as the last.
+reset
+# shellcheck disable=SC2086
+shim lost 0 $run
+last=$(calls)
+[ "$last" -gt 6 ] || fail "only $last writes"
+mended=0
+for at in 4 $((last / 2)) $((last - 1)); do
+	reset
+	status=0
+	# shellcheck disable=SC2086
+	shim lost "$at" $run 2>err || status=$?
+	if [ "$status" = 0 ]; then
+		grep -q '"event":"rewritten"' dev/state/log || fail "write $at was lost, and nobody noticed"
+		slot_is b v1.artifact
+		boot_says trial=b
+		mended=$((mended + 1))
+	else
+		# A row that is copied from the lost one sees it before the read-back.
+		[ "$status" = 6 ] || fail "write $at lost: status $status"
+		grep -q "gives back something else" err || fail "write $at lost: $(cat err)"
+		boot_says trial=none bad=b
+	fi
+	reset
+	# shellcheck disable=SC2086
+	FAULT_MODE=from expect_error 6 verify-storage shim lost "$at" $run
+	safe
+	boot_says trial=none bad=b
+	reset
+	# A pipe cannot be read again.
+	expect_error 6 verify-storage shim lost "$at" sh -c "cat v1.artifact | $top_build/artifact-install -c dev/install.conf install -q - \"\$@\"" x
+	boot_says trial=none bad=b
+	expect_exit 0 inst install v1.artifact
+	slot_is b v1.artifact
+done
+[ "$mended" -gt 0 ] || fail "no lost write was mended"

@@ -61,7 +61,6 @@ endif
 endif
 endif
 EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py %D%/install_http.sh
-EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py
 EXTRA_DIST += %D%/device.sh
 if INSTALLER
 TESTS += %D%/install.sh %D%/install_cut.sh %D%/install_size.sh

@@ -2,7 +2,8 @@
 /*
  * LD_PRELOAD shim: the Nth call of read, pread, write, pwrite, fsync, fdatasync, open, openat or close fails (see
  * fault.h; all callers count). $FAULT_HOW: "eio", "enospc" (calls that write; others EIO), "eintr", "short" (half the bytes; calls without a
- * count are let through), or "kill" (SIGKILL before the call is made). EINTR is only for calls with a count. A failing close does close, as on
+ * count are let through), "kill" (SIGKILL before the call is made), or "lost"
+ * (only pwrite counts; it says it wrote and did not, like a failing card). EINTR is only for calls with a count. A failing close does close, as on
  * Linux. Calls inside libc itself are not seen.
  */
 /* The plain names below are defined; the build's 64-bit offsets would rename them. */
@@ -15,15 +16,15 @@
 
 #include "fault.h"
 
-enum how { HOW_EIO, HOW_ENOSPC, HOW_EINTR, HOW_SHORT, HOW_KILL };
+enum how { HOW_EIO, HOW_ENOSPC, HOW_EINTR, HOW_SHORT, HOW_KILL, HOW_LOST };
 
 static enum how how(void)
 {
-	static const char *const names[] = { "eio", "enospc", "eintr", "short", "kill" };
+	static const char *const names[] = { "eio", "enospc", "eintr", "short", "kill", "lost" };
 	const char *text = getenv("FAULT_HOW");
 	unsigned int i;
 
-	for (i = 0; text && i < 5; i++)
+	for (i = 0; text && i < 6; i++)
 		if (!strcmp(text, names[i]))
 			return (enum how)i;
 	return HOW_EIO;
@@ -34,7 +35,7 @@ static bool refused_name(bool writes)
 {
 	enum how kind = how();
 
-	if (!fault_due(NULL) || kind == HOW_SHORT || kind == HOW_EINTR)
+	if (kind == HOW_LOST || !fault_due(NULL) || kind == HOW_SHORT || kind == HOW_EINTR)
 		return false;
 	if (kind == HOW_KILL)
 		syscall(SYS_kill, (int)syscall(SYS_getpid), SIGKILL);
@@ -45,7 +46,7 @@ static bool refused_name(bool writes)
 /* Count a call with LEN bytes. True: fail with errno set. A short count is put into *LEN. */
 static bool refused(size_t *len, bool writes)
 {
-	if (!fault_due(NULL))
+	if (how() == HOW_LOST || !fault_due(NULL))
 		return false;
 	switch (how()) {
 	case HOW_SHORT:
@@ -84,6 +85,8 @@ ssize_t write(int fd, const void *buf, size_t len)
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 {
+	if (how() == HOW_LOST)
+		return fault_due(NULL) ? (ssize_t)len : syscall(SYS_pwrite64, fd, buf, len, off);
 	return refused(&len, true) ? -1 : syscall(SYS_pwrite64, fd, buf, len, off);
 }
 
