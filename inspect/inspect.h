@@ -18,6 +18,7 @@ struct inspect_options {
 	const char *keys;      /* --keys: NULL when not given */
 	const char *payload;   /* --payload: NULL: the first rootfs-image */
 	const char *directory; /* -C */
+	const char *output;    /* -o */
 	bool deep;
 	bool insecure;
 	bool is_long;
@@ -32,6 +33,7 @@ int inspect_verify(const struct inspect_options *opt, int argc, char *const *arg
 int inspect_ls(const struct inspect_options *opt, int argc, char *const *argv);
 int inspect_cat(const struct inspect_options *opt, int argc, char *const *argv);
 int inspect_extract(const struct inspect_options *opt, int argc, char *const *argv);
+int inspect_image(const struct inspect_options *opt, int argc, char *const *argv);
 int inspect_packages(const struct inspect_options *opt, int argc, char *const *argv);
 int inspect_diff(const struct inspect_options *opt, int argc, char *const *argv);
 

@@ -12,6 +12,7 @@ artifact_inspect_SOURCES += %D%/deep.c %D%/deep.h
 artifact_inspect_SOURCES += %D%/cache.c
 artifact_inspect_SOURCES += %D%/ls.c
 artifact_inspect_SOURCES += %D%/extract.c
+artifact_inspect_SOURCES += %D%/image.c
 artifact_inspect_SOURCES += %D%/packages.c
 artifact_inspect_SOURCES += %D%/diff.c %D%/diff.h
 artifact_inspect_SOURCES += %D%/diff_files.c

@@ -30,6 +30,7 @@ enum {
 	TAKES_IMAGE = 1 << 3, /* --insecure, --payload */
 	TAKES_LONG = 1 << 4,
 	TAKES_DIRECTORY = 1 << 5,
+	TAKES_OUTPUT = 1 << 6,
 };
 
 static const struct command {
@@ -46,6 +47,7 @@ static const struct command {
 	{ "cat", inspect_cat, TAKES_KEYS | TAKES_IMAGE, 2, -1, "FILE PATH..." },
 	{ "extract", inspect_extract, TAKES_KEYS | TAKES_IMAGE | TAKES_DIRECTORY, 1, -1,
 	  "FILE [PATH...]" },
+	{ "image", inspect_image, TAKES_KEYS | TAKES_IMAGE | TAKES_OUTPUT, 1, 1, "FILE" },
 	{ "packages", inspect_packages, TAKES_KEYS | TAKES_IMAGE, 1, 1, "FILE" },
 	{ "diff", inspect_diff, TAKES_KEYS | TAKES_IMAGE, 2, 2, "OLD NEW" },
 };
@@ -56,6 +58,7 @@ static const char *const help[] = {
 	"       artifact-inspect ls --keys DIR [-l] [-R] FILE [PATH...]",
 	"       artifact-inspect cat --keys DIR FILE PATH...",
 	"       artifact-inspect extract --keys DIR [-C DIR] FILE [PATH...]",
+	"       artifact-inspect image --keys DIR -o OUT FILE",
 	"       artifact-inspect packages --keys DIR FILE",
 	"       artifact-inspect diff --keys DIR OLD NEW",
 	"Look into a signed firmware artifact. FILE is a path, '-' or an http(s) URL.",
@@ -67,6 +70,7 @@ static const char *const help[] = {
 	"  -l, --long            ls: mode, owner, size and time",
 	"  -R, --recursive       ls: all that is below PATH",
 	"  -C, --directory DIR   extract: where to; default: the current directory",
+	"  -o, --output OUT      image: the whole image, sparse",
 	"      --json            the result as JSON",
 	"      --progress MODE   auto, none or json",
 	"  -q, --quiet           errors only",
@@ -87,6 +91,7 @@ static const struct option options[] = {
 	{ "long", no_argument, NULL, 'l' },
 	{ "recursive", no_argument, NULL, 'R' },
 	{ "directory", required_argument, NULL, 'C' },
+	{ "output", required_argument, NULL, 'o' },
 	CLI_LONG_JSON,
 	CLI_LONG_PROGRESS,
 	CLI_LONG_BASE,
@@ -123,6 +128,8 @@ static unsigned int owner_of(int c)
 		return TAKES_LONG;
 	case 'C':
 		return TAKES_DIRECTORY;
+	case 'o':
+		return TAKES_OUTPUT;
 	default:
 		return 0;
 	}
@@ -149,6 +156,9 @@ static void set_option(struct inspect_options *opt, int c)
 	case 'R':
 		opt->recursive = true;
 		break;
+	case 'o':
+		opt->output = optarg;
+		break;
 	default:
 		opt->directory = optarg;
 		break;
@@ -162,7 +172,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 	int c, status;
 
 	optind = 0;
-	while ((c = getopt_long(argc, argv, "lRC:" CLI_SHORT, options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "lRC:o:" CLI_SHORT, options, NULL)) != -1) {
 		unsigned int owner = owner_of(c);
 
 		if (c == CLI_OPT_HELP) {

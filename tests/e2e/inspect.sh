@@ -107,6 +107,20 @@ step "ls and cat"
 	expect_exit 1 "$inspect" ls $k --payload boot old.artifact
 }
 
+step image
+expect_exit 0 "$inspect" image $k -o again.img old.artifact
+expect_exit 0 sh -c 'cat old.artifact | "$0" image $2 -o piped.img -' "$inspect" x "$k"
+cmp again.img piped.img || fail "image from a pipe differs"
+size=$(sha256sum <again.img | cut -c 1-64)
+expect_exit 0 "$inspect" show --json $k old.artifact
+[ "$(json "d['payloads'][0]['sha256']")" = "$size" ] || fail "the image is not the one that was signed"
+expect_exit 2 "$inspect" image $k old.artifact
+expect_exit 4 "$inspect" image -o none.img old.artifact
+cp old.artifact hurt.artifact
+flip hurt.artifact $(($(stat -c %s hurt.artifact) - 2000)) 3
+expect_exit 3 "$inspect" image $k -o none.img hurt.artifact
+[ ! -e none.img ] || fail "a damaged artifact left an image"
+
 step extract
 mkdir all
 # shellcheck disable=SC2086

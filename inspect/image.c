@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/* artifact-inspect image: the whole image of a payload again, sparse, and only when it is whole. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cli.h"
+#include "common/progress.h"
+#include "inspect/inspect.h"
+#include "libartifact/blob.h"
+#include "libartifact/io.h"
+#include "libartifact/util.h"
+
+#define PIECE ((size_t)1024 * 1024)
+#define PAGE ((size_t)4096)
+
+/* What is not zero; the rest stays a hole. */
+static int write_piece(struct art_out *out, const uint8_t *buf, size_t len, uint64_t off,
+		       struct art_err *err)
+{
+	size_t at, n;
+	int code = 0;
+
+	for (at = 0; code == 0 && at < len; at += n) {
+		n = len - at < PAGE ? len - at : PAGE;
+		if (!art_is_zero(buf + at, n))
+			code = art_pwrite_full(out->fd, buf + at, n, off + at, out->path, err);
+	}
+	return code;
+}
+
+static int copy_image(struct art_out *out, struct art_blob *blob,
+		      const struct art_payload *payload, struct art_err *err)
+{
+	cleanup_free uint8_t *buf = malloc(PIECE);
+	struct art_digest *sha256 = NULL;
+	uint8_t digest[ART_SHA256_LEN];
+	uint64_t off = 0;
+	int code = buf ? art_sha256_new(&sha256, err) : art_fail_memory(err);
+
+	while (code == 0 && off < blob->size) {
+		size_t n = blob->size - off < PIECE ? (size_t)(blob->size - off) : PIECE;
+
+		code = art_blob_read(blob, buf, n, off, err);
+		if (code == 0)
+			code = art_digest_update(sha256, buf, n, err);
+		if (code == 0)
+			code = write_piece(out, buf, n, off, err);
+		off += n;
+		progress_update(NULL, off, blob->size);
+	}
+	if (code == 0)
+		code = art_digest_final(sha256, digest, err);
+	if (code == 0 && memcmp(digest, payload->sha256, ART_SHA256_LEN) != 0)
+		code = art_fail(err, ART_E_IMAGE_DIGEST,
+				"payload '%s' does not give the image that was signed", payload->name);
+	if (code == 0 && ftruncate(out->fd, (off_t)blob->size) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", out->path);
+	art_digest_free(sha256);
+	return code;
+}
+
+static int write_image(struct inspect_file *f, const struct inspect_options *opt,
+		       struct art_err *err)
+{
+	struct art_out out = ART_OUT_INIT;
+	struct art_blob *blob = NULL;
+	size_t payload = 0;
+	int code = inspect_require_trust(f, opt, err);
+
+	if (code == 0)
+		code = inspect_find_payload(f, opt, &payload, err);
+	if (code == 0)
+		code = art_blob_open_payload(&blob, f->reader, payload, err);
+	if (code == 0)
+		code = art_out_open(&out, opt->output, 0644, err);
+	if (code == 0) {
+		progress_begin("decompressing", blob->size);
+		code = copy_image(&out, blob, &art_reader_manifest(f->reader)->payloads[payload], err);
+		progress_end();
+	}
+	if (code == 0)
+		code = art_out_commit(&out, err);
+	art_out_abort(&out);
+	art_blob_free(blob);
+	return code;
+}
+
+int inspect_image(const struct inspect_options *opt, int argc, char *const *argv)
+{
+	struct inspect_file f = { 0 };
+	struct art_err err = { 0 };
+	int code;
+
+	(void)argc;
+	if (!opt->output)
+		return cli_usage_error("image: no output given (-o FILE)");
+	code = inspect_open(&f, argv[0], opt, true, &err);
+	if (code == 0)
+		code = write_image(&f, opt, &err);
+	inspect_close(&f);
+	return code < 0 ? cli_fail(&err) : 0;
+}
