@@ -7,7 +7,7 @@ requires python3 bash
 missing=
 
 step "man pages"
-(cd "$top_src" && find . -name '*.[1-8]' -not -path './build*' -not -path './autom4te.cache/*') |
+(cd "$top_src" && find . -name '*.[1-8]' -not -path './build*' -not -path './out/*' -not -path './autom4te.cache/*') |
 	sed "s|^\.|$top_src|" >"$tmp/pages"
 [ -s "$tmp/pages" ] || fail "no man page at all"
 if command -v mandoc >/dev/null; then

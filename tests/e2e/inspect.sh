@@ -113,7 +113,7 @@ expect_exit 0 sh -c 'cat old.artifact | "$0" image $2 -o piped.img -' "$inspect"
 cmp again.img piped.img || fail "image from a pipe differs"
 size=$(sha256sum <again.img | cut -c 1-64)
 expect_exit 0 "$inspect" show --json $k old.artifact
-[ "$(json "d['payloads'][0]['sha256']")" = "$size" ] || fail "the image is not the one that was signed"
+[ "$(json "d['manifest']['payloads'][0]['sha256']")" = "$size" ] || fail "the image is not the one that was signed"
 expect_exit 2 "$inspect" image $k old.artifact
 expect_exit 4 "$inspect" image -o none.img old.artifact
 cp old.artifact hurt.artifact
