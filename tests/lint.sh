@@ -7,7 +7,7 @@ export LC_ALL
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 sources() { git ls-files '*.c' 2>/dev/null | grep . || find . -name '*.c' -not -path './out/*' -not -path './build*'; }
-cflags="-D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -Iout/build $(pkg-config --cflags libcrypto jansson libarchive p11-kit-1 check) -std=gnu11"
+cflags="-D_GNU_SOURCE -DLIBEXECDIR=\"/usr/libexec\" -DSYSCONFDIR=\"/etc\" -D_FILE_OFFSET_BITS=64 -I. -Iout/build $(pkg-config --cflags libcrypto jansson libarchive p11-kit-1 check) -std=gnu11"
 
 # Findings, without line numbers, must stand in lint-accepted.txt; one that is gone must leave it.
 judge() { # NAME: findings on stdin

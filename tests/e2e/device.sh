@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # A device made of files, for tests of the installer; sourced after lib.sh. Set and defined here:
 #	make_device BYTES [EXTRA]    $tmp/dev: install.conf (EXTRA appended), slots a.img and b.img of BYTES filled with noise, a boot store that
 #	                             says "a runs and is the default", trust directory of key `k` (made when it is not there)
