@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# The quotes in cflags are for the preprocessor.
+# shellcheck disable=SC2089,SC2090
 set -eu
 LC_ALL=C
 export LC_ALL
