@@ -128,33 +128,63 @@ static int open_directory_of(const char *path)
 	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* Without a name if the filesystem can, else hidden. */
+static int open_temp(struct art_out *o)
+{
+	cleanup_free char *copy = strdup(o->path);
+
+	if (!copy)
+		return -1;
+	o->fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (o->fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return o->fd;
+	o->fd = mkostemp(o->temp, O_CLOEXEC);
+	o->named = o->fd >= 0;
+	return o->fd;
+}
+
 int art_out_open(struct art_out *out, const char *path, unsigned int mode,
 		 struct art_err *err)
 {
 	const char *slash = strrchr(path, '/');
 	int dir_len = slash ? (int)(slash - path + 1) : 0;
 	struct art_out o = ART_OUT_INIT;
+	int code = 0;
 
 	o.path = strdup(path);
 	if (!o.path || asprintf(&o.temp, "%.*s.%s.XXXXXX", dir_len, path, path + dir_len) < 0) {
 		free(o.path);
 		return art_fail_memory(err);
 	}
-	o.fd = mkostemp(o.temp, O_CLOEXEC);
-	if (o.fd < 0) {
-		int code = art_fail_errno(err, ART_E_IO, "cannot create '%s'", path);
-
-		free(o.path);
-		free(o.temp);
+	if (open_temp(&o) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot create '%s'", path);
+	else if (fchmod(o.fd, mode) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", path);
+	if (code < 0) {
+		art_out_abort(&o);
 		return code;
 	}
 	*out = o;
-	if (fchmod(o.fd, mode) < 0) {
-		int code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", o.temp);
+	return 0;
+}
 
-		art_out_abort(out);
-		return code;
+/* A name at last: beside PATH, for the rename that puts it in its place. */
+static int give_name(struct art_out *out, int fd)
+{
+	size_t len = strlen(out->temp);
+	char self[64];
+
+	if (out->named)
+		return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	snprintf(out->temp + len - 6, 7, "%06u", (unsigned int)getpid() % 1000000);
+	if (linkat(AT_FDCWD, self, AT_FDCWD, out->temp, AT_SYMLINK_FOLLOW) < 0) {
+		/* One that was killed between link and rename had our number. */
+		if (errno != EEXIST || unlink(out->temp) < 0 ||
+		    linkat(AT_FDCWD, self, AT_FDCWD, out->temp, AT_SYMLINK_FOLLOW) < 0)
+			return -1;
 	}
+	out->named = true;
 	return 0;
 }
 
@@ -166,6 +196,8 @@ int art_out_commit(struct art_out *out, struct art_err *err)
 
 	if (fsync(fd) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", out->path);
+	if (!code && give_name(out, fd) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot name '%s'", out->path);
 	if (close(fd) < 0 && !code)
 		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", out->path);
 	if (!code && rename(out->temp, out->path) < 0)
@@ -175,6 +207,7 @@ int art_out_commit(struct art_out *out, struct art_err *err)
 		art_out_abort(out);
 		return code;
 	}
+	out->named = false;
 	free(steal_ptr(out->temp));
 	/* The file is in place; a directory that cannot be synced (some FUSE ones) is still a fault,
 	 * because the caller was promised that the name survives a power cut. */
@@ -193,8 +226,9 @@ void art_out_abort(struct art_out *out)
 	if (out->fd >= 0 && out->temp)
 		close(out->fd);
 	out->fd = -1;
-	if (out->temp)
+	if (out->named)
 		unlink(out->temp);
+	out->named = false;
 	free(steal_ptr(out->temp));
 	free(steal_ptr(out->path));
 	errno = saved;

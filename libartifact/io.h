@@ -6,6 +6,7 @@
 #ifndef ART_IO_H
 #define ART_IO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,17 +29,19 @@ int art_read_file(const char *path, size_t max, uint8_t **out, size_t *len,
 		  struct art_err *err);
 
 /*
- * A file that appears under its name only when it is complete: art_out_open makes a hidden
- * temporary file in the directory of PATH, art_out_commit syncs it, renames it to PATH and syncs the
- * directory; art_out_abort removes it (safe after a commit and on a zeroed struct).
+ * A file that appears under its name only when it is complete: art_out_open makes one without a name in
+ * the directory of PATH, so that nothing is left of a program that is killed (a hidden one where the
+ * filesystem knows no O_TMPFILE); art_out_commit syncs it, puts it in the place of PATH and syncs the
+ * directory; art_out_abort drops it (safe after a commit and on ART_OUT_INIT).
  * A PATH that exists is replaced by the commit only.
  */
 struct art_out {
 	int fd;      /* read and write; valid between open and commit or abort */
 	char *path;
-	char *temp;
+	char *temp;  /* its name until the commit */
+	bool named;  /* it is there under that name */
 };
-#define ART_OUT_INIT { -1, NULL, NULL }
+#define ART_OUT_INIT { -1, NULL, NULL, false }
 int art_out_open(struct art_out *out, const char *path, unsigned int mode,
 		 struct art_err *err);
 int art_out_commit(struct art_out *out, struct art_err *err);
