@@ -421,6 +421,8 @@ static int write_front(struct writer *w, art_sign_fn sign, void *sign_ctx,
 
 	if (code < 0)
 		return code;
+	if (len > w->manifest_room)
+		return art_fail(err, ART_E_FAILED, "the manifest outgrew the room left for it");
 	manifest = malloc(w->manifest_room);
 	sig = malloc(w->opt->sig_room);
 	if (!manifest || !sig)

@@ -73,6 +73,31 @@ START_TEST(out_abort_leaves_nothing)
 }
 END_TEST
 
+/* Whoever is killed while writing leaves nothing behind. */
+START_TEST(out_has_no_name_before_commit)
+{
+	int can = open(".", O_TMPFILE | O_RDWR, 0600);
+	struct art_out out = ART_OUT_INIT;
+	struct art_err err;
+
+	if (can < 0)
+		return;
+	close(can);
+	put_file("z", "old", 3);
+	ck_assert_int_eq(art_out_open(&out, "./z", 0600, &err), 0);
+	ck_assert_int_eq(unlink("z"), 0);
+	ck_assert_int_eq(chdir(".."), 0);
+	/* Empty, or this would fail. */
+	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	ck_assert_int_eq(chdir(dir), 0);
+	art_out_abort(&out);
+	put_file("z", "old", 3);
+	put_file("./z", "newer", 5);
+	ck_assert_int_eq(unlink("z"), 0);
+}
+END_TEST
+
 START_TEST(write_past_a_full_device)
 {
 	struct art_err err;
