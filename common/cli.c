@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,8 @@ void cli_init(const char *name)
 	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
+	/* A file that may not grow further is a failed write, to be told and tidied up after. */
+	signal(SIGXFSZ, SIG_IGN);
 	cli.name = name;
 }
 

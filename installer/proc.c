@@ -25,6 +25,7 @@ __attribute__((noreturn)) static void become(char *const argv[], char *const env
 					     int null_fd, int out_fd)
 {
 	setpgid(0, 0);
+	signal(SIGXFSZ, SIG_DFL);
 	if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0)
 		_exit(126);
 	execve(argv[0], argv, envp);
