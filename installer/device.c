@@ -122,6 +122,7 @@ int device_kept_manifest(const struct device *d, int slot, struct art_manifest *
 	const struct state_slot *s = &d->state.slot[slot];
 	cleanup_free uint8_t *bytes = NULL;
 	uint8_t digest[ART_SHA256_LEN];
+	struct art_err why = { 0 };
 	size_t len = 0;
 	int code = kept_manifest(d->config.state_directory, slot, &bytes, &len, err);
 
@@ -135,8 +136,15 @@ int device_kept_manifest(const struct device *d, int slot, struct art_manifest *
 	/* With a lost record the kept manifest is all there is. */
 	if (s->content != CONTENT_UNKNOWN && memcmp(digest, s->digest, sizeof(digest)) != 0)
 		return DEVICE_MANIFEST_NONE;
-	code = art_manifest_parse(out, bytes, len, err);
-	return code < 0 ? art_wrap(err, "kept manifest of slot %c", 'a' + slot) : 0;
+	code = art_manifest_parse(out, bytes, len, &why);
+	if (code == 0)
+		return 0;
+	if (code == ART_E_NO_MEMORY)
+		return art_fail_memory(err);
+	/* Damaged is as good as gone: a device that refused every update for it could not be mended. */
+	cli_warn("the kept manifest of slot %c is damaged and counts as lost: %s", 'a' + slot,
+		 why.text);
+	return DEVICE_MANIFEST_NONE;
 }
 
 int device_kept_digest(const struct device *d, int slot, uint8_t digest[ART_SHA256_LEN],
