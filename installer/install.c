@@ -31,6 +31,7 @@ struct install {
 	struct write_sums sums;
 	uint64_t transaction;
 	bool dry;
+	bool armed; /* or tried to: the bootloader may have done it and failed to say so */
 };
 
 /* Only a device that is at rest may give up its other slot. */
@@ -255,6 +256,7 @@ static int finish(struct install *in, struct art_err *err)
 		code = device_save(d, err);
 	if (code == 0)
 		code = device_hook(d, "post-install", in->target, err);
+	in->armed = code == 0;
 	if (code == 0)
 		code = boot_arm(&d->boot, in->target, tries, in->transaction, err);
 	if (code == 0)
@@ -268,6 +270,8 @@ static void failed(struct install *in, const struct art_err *err)
 	struct device *d = in->device;
 	struct art_err more = { 0 };
 
+	if (in->armed && boot_bad(&d->boot, in->target, in->transaction, &more) < 0)
+		cli_warn("slot %c may be tried all the same: %s", 'a' + in->target, more.text);
 	snprintf(d->state.reason, sizeof(d->state.reason), "%s", art_code_name(err->code));
 	d->state.phase = PHASE_FAILED;
 	if (d->state.slot[in->target].content == CONTENT_COMPLETE)
