@@ -72,11 +72,14 @@ static char *resolve(const char *spec)
 
 static int measure(struct slot_part *part, struct art_err *err)
 {
-	cleanup_close int fd = open(part->path, O_RDONLY | O_CLOEXEC);
+	/* A FIFO by mistake must not hold us up. */
+	cleanup_close int fd = open(part->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", part->path);
+	part->file_device = st.st_dev;
+	part->file_inode = st.st_ino;
 	if (S_ISREG(st.st_mode)) {
 		part->size = (uint64_t)st.st_size;
 		return 0;
@@ -111,6 +114,14 @@ static int open_slot(struct slot *slot, const struct config_slot *c, struct art_
 	return 0;
 }
 
+/* By what they are, not by their names: a hard link has another path and is the same file. */
+static bool is_same(const struct slot_part *a, const struct slot_part *b)
+{
+	if (a->is_block && b->is_block)
+		return a->device == b->device;
+	return a->file_device == b->file_device && a->file_inode == b->file_inode;
+}
+
 static int refuse_doubles(const struct slot slots[CONFIG_SLOTS], struct art_err *err)
 {
 	const struct slot_part *all[CONFIG_SLOTS * CONFIG_PARTS_MAX];
@@ -121,11 +132,10 @@ static int refuse_doubles(const struct slot slots[CONFIG_SLOTS], struct art_err 
 			all[count++] = &slots[s].part[i];
 	for (i = 0; i < count; i++)
 		for (j = 0; j < i; j++)
-			if (strcmp(all[i]->path, all[j]->path) == 0 ||
-			    (all[i]->is_block && all[j]->is_block &&
-			     all[i]->device == all[j]->device))
+			if (is_same(all[i], all[j]))
 				return art_fail(err, ART_E_USAGE,
-						"'%s' is configured for two payloads", all[i]->path);
+						"'%s' and '%s' are one partition or file, configured for two payloads",
+						all[j]->path, all[i]->path);
 	return 0;
 }
 
@@ -244,7 +254,7 @@ int slots_running(const struct slot slots[CONFIG_SLOTS], const struct boot_state
 }
 
 /* The kernel does not mind writing an image file that a loop device has mounted. */
-static bool behind_loop(const char *path)
+static bool behind_loop(const struct slot_part *part)
 {
 	bool found = false;
 	int i;
@@ -252,28 +262,48 @@ static bool behind_loop(const char *path)
 	for (i = 0; i < 64 && !found; i++) {
 		cleanup_free uint8_t *text = NULL;
 		char name[64];
+		struct stat st;
 		size_t len;
 
 		snprintf(name, sizeof(name), "/sys/block/loop%d/loop/backing_file", i);
 		if (art_read_file(name, 4096, &text, &len, NULL) < 0)
 			continue;
 		((char *)text)[strcspn((char *)text, "\n")] = '\0';
-		found = strcmp((char *)text, path) == 0;
+		found = strcmp((char *)text, part->path) == 0 ||
+			(stat((char *)text, &st) == 0 && st.st_dev == part->file_device &&
+			 st.st_ino == part->file_inode);
 	}
 	return found;
 }
 
+bool slot_part_is(const struct slot_part *part, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	return part->is_block ? S_ISBLK(st.st_mode) && st.st_rdev == part->device :
+				S_ISREG(st.st_mode) && st.st_dev == part->file_device &&
+					st.st_ino == part->file_inode;
+}
+
 int slot_part_open(const struct slot_part *part, int *fd, struct art_err *err)
 {
-	*fd = open(part->path, O_RDWR | O_CLOEXEC | (part->is_block ? O_EXCL : 0));
+	*fd = open(part->path,
+		   O_RDWR | O_CLOEXEC | O_NONBLOCK | (part->is_block ? O_EXCL : 0));
 	if (*fd < 0 && errno == EBUSY)
 		return art_fail(err, ART_E_STATE_BUSY, "'%s' is mounted or otherwise in use",
 				part->path);
 	if (*fd < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", part->path);
-	if (!part->is_block && behind_loop(part->path)) {
-		close(*fd);
-		*fd = -1;
+	/* Between judging the slots and this the name may have been given to another. */
+	if (!slot_part_is(part, *fd)) {
+		close(art_steal_fd(fd));
+		return art_fail(err, ART_E_STATE_BUSY,
+				"'%s' is no longer what it was a moment ago; try again", part->path);
+	}
+	if (!part->is_block && behind_loop(part)) {
+		close(art_steal_fd(fd));
 		return art_fail(err, ART_E_STATE_BUSY, "'%s' is in use by a loop device",
 				part->path);
 	}

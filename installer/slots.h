@@ -15,6 +15,8 @@ struct slot_part {
 	char *path;          /* resolved: a device node or a file */
 	bool is_block;
 	dev_t device;        /* block devices */
+	dev_t file_device;   /* and inode: of the node or file itself */
+	ino_t file_inode;
 	uint64_t size;
 };
 
@@ -36,6 +38,9 @@ const struct slot_part *slot_part(const struct slot *slot, const char *payload);
  */
 int slots_running(const struct slot slots[CONFIG_SLOTS], const struct boot_state *boot,
 		  int *running, struct art_err *err);
+
+/* Is FD this partition or file, whatever its name says by now? */
+bool slot_part_is(const struct slot_part *part, int fd);
 
 /* Open a partition of a slot that does not run for writing: exclusively, so that a mounted device or an image file
  * behind a loop device is ART_E_STATE_BUSY. */

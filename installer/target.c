@@ -241,7 +241,8 @@ int target_read_back(struct target *t, uint64_t size, uint8_t sha256[ART_SHA256_
 {
 	cleanup_close int fd = open(t->part->path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	/* A device that is no multiple of the unit cannot give its last bytes that way. */
-	bool try_direct = fd >= 0 && (!t->part->is_block || t->part->size % UNIT == 0);
+	bool try_direct = fd >= 0 && slot_part_is(t->part, fd) &&
+			  (!t->part->is_block || t->part->size % UNIT == 0);
 	int code = -1;
 
 	*direct = false;

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# artifact-install where somebody got something wrong: names of one file, damaged leftovers, a disk that ends.
+set -eu
+. "${srcdir:-.}/tests/e2e/lib.sh"
+. "$top_src/tests/e2e/device.sh"
+cd "$tmp"
+make_device 8388608
+make_versions
+sum_a=$(sha256sum <dev/a.img)
+
+step "both slots are one file"
+mv dev/b.img b.saved
+ln dev/a.img dev/b.img
+expect_exit 2 inst install v1.artifact
+expect_err "dev/a.img' and '"
+rm dev/b.img
+ln -s a.img dev/b.img
+expect_exit 2 inst install v1.artifact
+[ "$sum_a" = "$(sha256sum <dev/a.img)" ] || fail "the running slot was written"
+
+step "a slot that is no storage"
+rm dev/b.img
+mkfifo dev/b.img
+expect_exit 2 timeout 20 "$top_build/artifact-install" -c dev/install.conf install v1.artifact
+expect_err "neither a block device nor a file"
+rm dev/b.img
+mv b.saved dev/b.img
+
+step "the bootloader arms, and then fails: the slot is not tried"
+sed 's/^arm) .*/& exit 1 ;;/; s/;; exit 1/; exit 1/' dev/boot.sh >dev/boot2.sh
+chmod +x dev/boot2.sh
+sed 's|boot.sh|boot2.sh|' dev/install.conf >dev/late.conf
+expect_exit 1 "$top_build/artifact-install" -c dev/late.conf install v1.artifact
+grep -q "arm b 3" dev/boot.calls || fail "never armed"
+boot_says default=a trial=none bad=b
+
+step "files may not grow: said, and nothing else happens"
+cp dev/boot before.boot
+expect_exit 6 sh -c "ulimit -f 100; exec \"$top_build/artifact-install\" -c dev/install.conf install v1.artifact"
+boot_says default=a trial=none bad=b
+expect_exit 6 sh -c "ulimit -f 100; exec \"$mkartifact\" create -q -o big.artifact --name t --version 1 --compatible x \
+	--arch any --no-sbom --rootfs root --size 6M --key k.pem"
+[ -z "$(ls -A | grep big.artifact)" ] || fail "left: $(ls -A)"
+
+step "a damaged kept manifest, and no record: updates go on"
+expect_exit 0 inst install v1.artifact
+boot_slot b
+expect_exit 0 inst commit
+rm dev/state/state
+printf '{' >dev/state/slot-b/manifest.json
+expect_exit 0 inst status
+expect_err "the kept manifest of slot b is damaged"
+expect_exit 0 inst install v2.artifact
+slot_is a v2.artifact
+boot_says default=b trial=a
+assert_no_litter
