@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A break-in through libcurl or the TLS library finds a process that may do little more than talk to the network. */
+/*
+ * A break-in through libcurl or the TLS library finds a process that may do little more than
+ * talk to the network.
+ */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif

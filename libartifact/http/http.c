@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A source over http(s): which request is made when, and patience with servers and networks that fail. What is
- * read is not authenticated; here it is only made sure that all bytes are of one and the same file.
+ * A source over http(s): which request is made when, and patience with servers and networks
+ * that fail. What is read is not authenticated; here it is only made sure that all bytes are of
+ * one and the same file.
  */
 #include <stdio.h>
 #include <stdlib.h>

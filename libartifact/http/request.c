@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Requests through libcurl, and the judgement of answers. Nothing a server says is believed beyond what a header
- * must look like: ranges are those asked for, no more bytes come than announced, the entity stays the same.
+ * Requests through libcurl, and the judgement of answers. Nothing a server says is believed
+ * beyond what a header must look like: ranges are those asked for, no more bytes come than
+ * announced, the entity stays the same.
  */
 #include <inttypes.h>
 #include <stdlib.h>
