@@ -41,7 +41,7 @@ static int collect(int fd, int64_t deadline, char *out, size_t room)
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		int64_t left = deadline - now_ms();
 		char waste[256];
-		bool keep = out && used + 1 < room;
+		bool keep = used + 1 < room;
 		ssize_t n;
 
 		if (left <= 0)
@@ -59,8 +59,7 @@ static int collect(int fd, int64_t deadline, char *out, size_t room)
 			return 0;
 		if (keep)
 			used += (size_t)n;
-		if (out)
-			out[used] = '\0';
+		out[used] = '\0';
 	}
 }
 

@@ -232,6 +232,8 @@ int slots_running(const struct slot slots[CONFIG_SLOTS], const struct boot_state
 	const struct slot_part *b = slot_part(&slots[1], "rootfs");
 	dev_t root;
 
+	if (!a || !b)
+		return art_fail(err, ART_E_USAGE, "a slot has no 'rootfs'");
 	if (!a->is_block || !b->is_block) {
 		if (boot->booted == BOOT_NONE)
 			return art_fail(err, ART_E_STATE_WRONG,
