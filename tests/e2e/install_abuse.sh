@@ -54,4 +54,34 @@ expect_err "the kept manifest of slot b is damaged"
 expect_exit 0 inst install v2.artifact
 slot_is a v2.artifact
 boot_says default=b trial=a
+
+step "faults behind the last payload: whole, but not armed"
+rm -r dev
+make_device 8388608
+head -c 512 /dev/zero | tr '\0' x >notes.txt
+create doc 1.0 --doc notes.txt
+flip doc.artifact $(($(stat -c %s doc.artifact) - 1024 - 512))
+expect_error 3 doc-digest inst install doc.artifact
+boot_says default=a trial=none bad=b
+printf x | cat v1.artifact - >long.artifact
+# A true pipe: its length is known at its end only.
+expect_error 3 tar-trailing sh -c 'cat long.artifact | "$0" "$@"' "$top_build/artifact-install" -c dev/install.conf install -
+boot_says default=a trial=none bad=b
+
+step "the counter binds from the commit on, by the record alone, and also on the way back"
+create c7 3.0 --security-counter 7
+create c6 4.0 --security-counter 6
+create c9 5.0 --security-counter 9
+expect_exit 0 inst install c7.artifact
+boot_slot b
+expect_exit 0 inst commit
+boot_says default=b trial=none
+expect_error 5 compat-counter inst rollback
+boot_says default=b trial=none
+# What is kept of another artifact than the record names tells nothing.
+tar -xOf c9.artifact manifest.json >dev/state/slot-b/manifest.json
+expect_exit 0 inst status --json
+[ "$(json "d['security-floor']")" = 7 ] || fail "floor: $(cat out)"
+rm -r dev/state/slot-b
+expect_error 5 compat-counter inst install c6.artifact
 assert_no_litter
