@@ -5,5 +5,6 @@ set -u
 start=$(date +%s%N)
 "$@"
 status=$?
-printf 'seconds: %s\n' "$(( ($(date +%s%N) - start) / 1000000 ))" | sed 's/\([0-9]*\)\([0-9]\{3\}\)$/\1.\2/; s/: \./: 0./'
+ms=$((($(date +%s%N) - start) / 1000000))
+printf 'seconds: %d.%03d\n' $((ms / 1000)) $((ms % 1000))
 exit "$status"

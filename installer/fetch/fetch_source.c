@@ -117,6 +117,7 @@ static int receive(struct fetch *f, void *buf, size_t len, struct art_err *err)
 	return 0;
 }
 
+/* A child that has gone is found out by reading: what it said before, its error above all, is still to be read then. */
 static int send_all(struct fetch *f, const void *buf, size_t len, struct art_err *err)
 {
 	const uint8_t *p = buf;
@@ -126,6 +127,8 @@ static int send_all(struct fetch *f, const void *buf, size_t len, struct art_err
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return 0;
 		if (n < 0)
 			return gone(f, err);
 		p += n;
