@@ -51,6 +51,12 @@ elif how == "wordy":
 elif how == "forged":
     # A code that would mean success or trust, and control characters.
     frame(4, 0, struct.pack("<I", 0) + b"\x1b[2Jboom\n")
+elif how == "lastword":
+    # Hears nothing any more, has said why, and is gone: what is sent to it now fails, what it said is to be read.
+    s.shutdown(socket.SHUT_RD)
+    frame(1, 0, struct.pack("<QII", 1000000, 1, 0))
+    frame(4, 1, struct.pack("<I", 58) + b"my last word")
+    sys.exit(1)
 frame(1, 0, struct.pack("<QII", 1000000, 1, 0))
 while True:
     op, ident, off, size = request()

@@ -129,6 +129,8 @@ for how in noise exit close shortopen wordy toolong huge wrongid empty early typ
 done
 expect_exit 8 "$probe" "$bad" "http://127.0.0.1/forged"
 expect_err "fetch_probe: ?[2Jboom? [net]"
+expect_exit 8 "$probe" "$bad" "http://127.0.0.1/lastword"
+expect_err "my last word"
 expect_exit 8 "$probe" "$bad" silence=1 "http://127.0.0.1/silent"
 expect_err "silent for too long"
 
