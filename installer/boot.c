@@ -22,6 +22,7 @@ int boot_open(struct boot *b, const struct config *config, struct art_err *err)
 	size_t i;
 
 	memset(b, 0, sizeof(*b));
+	b->lock = -1;
 	for (i = 0; i < ART_ARRAY_SIZE(backends); i++) {
 		if (strcmp(backends[i]->name, config->boot_backend) != 0)
 			continue;

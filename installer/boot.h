@@ -47,6 +47,8 @@ struct boot_ops {
 struct boot {
 	const struct boot_ops *ops;
 	const struct config *config;
+	int lock;  /* of the installer, or -1; a program that changes the store holds it too, so that one whose
+		    * installer was killed never runs beside the next one's */
 	void *own; /* the backend's */
 };
 

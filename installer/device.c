@@ -55,6 +55,7 @@ static int open_parts(struct device *d, enum device_use use, struct art_err *err
 		code = slots_open(d->slots, &d->config, err);
 	if (code == 0)
 		code = boot_open(&d->boot, &d->config, err);
+	d->boot.lock = d->lock;
 	if (code == 0)
 		code = device_refresh(d, err);
 	if (code == 0)
@@ -193,7 +194,7 @@ int device_hook(const struct device *d, const char *event, int slot, struct art_
 	snprintf(running_text, sizeof(running_text), "TWINROOT_RUNNING=%c", 'a' + d->running);
 	snprintf(version_text, sizeof(version_text), "TWINROOT_VERSION=%s",
 		 d->state.slot[slot].version);
-	if (proc_run(argv, envp, (unsigned int)d->config.hooks_timeout, NULL, 0, err) < 0)
+	if (proc_run(argv, envp, (unsigned int)d->config.hooks_timeout, -1, NULL, 0, err) < 0)
 		return art_wrap(err, "hook %s", event);
 	return 0;
 }
@@ -217,7 +218,7 @@ int device_reboot(const struct device *d, int slot, struct art_err *err)
 
 	if (code < 0)
 		return code;
-	return proc_run(argv, envp, (unsigned int)d->config.boot_timeout, NULL, 0, err);
+	return proc_run(argv, envp, (unsigned int)d->config.boot_timeout, -1, NULL, 0, err);
 }
 
 int device_save(struct device *d, struct art_err *err)

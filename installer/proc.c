@@ -22,12 +22,14 @@ static int64_t now_ms(void)
 
 /* Between fork and exec: only async-signal-safe calls. */
 __attribute__((noreturn)) static void become(char *const argv[], char *const envp[],
-					     int null_fd, int out_fd)
+					     int null_fd, int out_fd, int keep_fd)
 {
 	setpgid(0, 0);
 	signal(SIGXFSZ, SIG_DFL);
 	if (dup2(null_fd, STDIN_FILENO) < 0 || dup2(out_fd, STDOUT_FILENO) < 0)
 		_exit(126);
+	if (keep_fd >= 0)
+		fcntl(keep_fd, F_SETFD, 0);
 	execve(argv[0], argv, envp);
 	_exit(127);
 }
@@ -94,8 +96,8 @@ static int judge(const char *path, int status, struct art_err *err)
 			WTERMSIG(status));
 }
 
-int proc_run(char *const argv[], char *const envp[], unsigned int seconds, char *out,
-	     size_t room, struct art_err *err)
+int proc_run(char *const argv[], char *const envp[], unsigned int seconds, int keep_fd,
+	     char *out, size_t room, struct art_err *err)
 {
 	cleanup_close int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int64_t deadline = now_ms() + (int64_t)seconds * 1000;
@@ -108,7 +110,7 @@ int proc_run(char *const argv[], char *const envp[], unsigned int seconds, char 
 		return art_fail_errno(err, ART_E_FAILED, "cannot run '%s'", argv[0]);
 	pid = fork();
 	if (pid == 0)
-		become(argv, envp, null_fd, out ? ends[1] : STDERR_FILENO);
+		become(argv, envp, null_fd, out ? ends[1] : STDERR_FILENO, keep_fd);
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);

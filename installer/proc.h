@@ -10,9 +10,9 @@
 /*
  * Run ARGV[0] (an absolute path) with ARGV and ENVP, standard input from /dev/null. Its standard output goes into OUT (cut and
  * terminated at ROOM; NULL: to standard error), its standard error stays ours. After SECONDS its process group is
- * killed. 0 only when it exited with 0; otherwise ART_E_FAILED, which tells how it ended.
+ * killed. KEEP_FD (-1: none) is the one descriptor it inherits besides. 0 only when it exited with 0; otherwise ART_E_FAILED, which tells how it ended.
  */
-int proc_run(char *const argv[], char *const envp[], unsigned int seconds, char *out,
-	     size_t room, struct art_err *err);
+int proc_run(char *const argv[], char *const envp[], unsigned int seconds, int keep_fd,
+	     char *out, size_t room, struct art_err *err);
 
 #endif

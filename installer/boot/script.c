@@ -39,7 +39,8 @@ static int call(struct boot *b, const char *verb, int slot, unsigned int tries,
 		argv[2] = NULL;
 	else if (tries == 0)
 		argv[3] = NULL;
-	return proc_run(argv, envp, (unsigned int)b->config->boot_timeout, out, room, err);
+	return proc_run(argv, envp, (unsigned int)b->config->boot_timeout, b->lock, out, room,
+			err);
 }
 
 static int script_get(struct boot *b, struct boot_state *s, struct art_err *err)

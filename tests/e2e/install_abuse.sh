@@ -41,7 +41,24 @@ expect_exit 6 sh -c "ulimit -f 100; exec \"$top_build/artifact-install\" -c dev/
 boot_says default=a trial=none bad=b
 expect_exit 6 sh -c "ulimit -f 100; exec \"$mkartifact\" create -q -o big.artifact --name t --version 1 --compatible x \
 	--arch any --no-sbom --rootfs root --size 6M --key k.pem"
-[ -z "$(ls -A | grep big.artifact)" ] || fail "left: $(ls -A)"
+[ -z "$(find . -maxdepth 1 -name '*big.artifact*')" ] || fail "left: $(ls -A)"
+
+step "a boot script that outlives its installer keeps the next one out"
+sed 's/^bad)$/bad) touch begun; i=0; while [ ! -e go ] \&\& [ $i -lt 500 ]; do i=$((i + 1)); sleep 0.02; done/' dev/boot.sh >dev/boot3.sh
+chmod +x dev/boot3.sh
+sed 's|boot.sh|boot3.sh|' dev/install.conf >dev/slow.conf
+"$top_build/artifact-install" -c dev/slow.conf install -q v1.artifact &
+pid=$!
+cleanup "touch $tmp/go"
+while [ ! -e begun ]; do sleep 0.02; done
+kill -9 $pid
+wait $pid 2>/dev/null || :
+expect_error 7 state-locked inst install v1.artifact
+touch go
+while ! inst mark-bad 2>err; do
+	grep -q "is locked" err || fail "mark-bad: $(cat err)"
+	sleep 0.02
+done
 
 step "a damaged kept manifest, and no record: updates go on"
 expect_exit 0 inst install v1.artifact
@@ -65,7 +82,7 @@ expect_error 3 doc-digest inst install doc.artifact
 boot_says default=a trial=none bad=b
 printf x | cat v1.artifact - >long.artifact
 # A true pipe: its length is known at its end only.
-expect_error 3 tar-trailing sh -c 'cat long.artifact | "$0" "$@"' "$top_build/artifact-install" -c dev/install.conf install -
+expect_error 3 tar-trailing sh -c "cat long.artifact | \"$top_build/artifact-install\" -c dev/install.conf install -v -"
 boot_says default=a trial=none bad=b
 
 step "the counter binds from the commit on, by the record alone, and also on the way back"
