@@ -20,7 +20,6 @@ struct art_index {
 	const uint8_t *pages;
 	uint32_t page_count;
 	uint32_t row_count;
-	uint64_t plain_size;
 	/* The place after the row that was read last: rows in order cost constant time. */
 	uint32_t next;
 	uint64_t next_plain;
@@ -234,7 +233,6 @@ int art_index_open(struct art_index **out, uint8_t *bytes, const struct art_segm
 		return art_fail_memory(err);
 	}
 	ix->bytes = bytes;
-	ix->plain_size = seg->size;
 	code = art_index_shape(seg->index_size, &ix->page_count, &ix->row_count, err);
 	ix->pages = bytes + (size_t)ix->page_count * ART_SHA256_LEN;
 	if (code == 0)

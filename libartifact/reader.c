@@ -3,7 +3,6 @@
  * Reading an artifact. The layout of the whole file follows from the manifest, so once that is trusted, each
  * header is compared with the one that is due at its place, and nothing is searched for.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,17 +149,14 @@ static int lay_out(struct art_reader *r, struct art_err *err)
 			const struct art_segment *seg = &m->payloads[p].segments[s];
 
 			add_member(r, &off, seg->index_size);
-			snprintf(last_member(r)->name, sizeof(last_member(r)->name),
-				 "payload/%.32s/%04u.index", m->payloads[p].name, (unsigned int)s);
+			art_tar_index_name(last_member(r)->name, m->payloads[p].name, s);
 			add_member(r, &off, seg->data_size);
-			snprintf(last_member(r)->name, sizeof(last_member(r)->name),
-				 "payload/%.32s/%04u.data", m->payloads[p].name, (unsigned int)s);
+			art_tar_data_name(last_member(r)->name, m->payloads[p].name, s);
 		}
 	}
 	for (d = 0; d < m->doc_count; d++) {
 		add_member(r, &off, m->docs[d].size);
-		snprintf(last_member(r)->name, sizeof(last_member(r)->name), "doc/%.64s",
-			 m->docs[d].name);
+		art_tar_doc_name(last_member(r)->name, m->docs[d].name);
 	}
 	r->total = off + 2 * ART_TAR_BLOCK;
 	return 0;

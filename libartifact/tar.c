@@ -126,3 +126,20 @@ int art_tar_expect(const uint8_t block[ART_TAR_BLOCK], const char *name, uint64_
 				(unsigned long long)found, (unsigned long long)size);
 	return 0;
 }
+
+void art_tar_index_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment)
+{
+	snprintf(out, ART_TAR_NAME_MAX + 1, "payload/%.32s/%04u.index", name,
+		 (unsigned int)segment);
+}
+
+void art_tar_data_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment)
+{
+	snprintf(out, ART_TAR_NAME_MAX + 1, "payload/%.32s/%04u.data", name,
+		 (unsigned int)segment);
+}
+
+void art_tar_doc_name(char out[ART_TAR_NAME_MAX + 1], const char *name)
+{
+	snprintf(out, ART_TAR_NAME_MAX + 1, "doc/%.64s", name);
+}

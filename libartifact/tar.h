@@ -3,6 +3,7 @@
 #ifndef ART_TAR_H
 #define ART_TAR_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "libartifact/err.h"
@@ -24,5 +25,10 @@ int art_tar_parse(const uint8_t block[ART_TAR_BLOCK], const char *name, uint64_t
 /* As above, and the size must be SIZE. */
 int art_tar_expect(const uint8_t block[ART_TAR_BLOCK], const char *name, uint64_t size,
 		   struct art_err *err);
+
+/* The members' names (format.md section 1). NAME: of a payload or document, within its limits. */
+void art_tar_index_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment);
+void art_tar_data_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment);
+void art_tar_doc_name(char out[ART_TAR_NAME_MAX + 1], const char *name);
 
 #endif

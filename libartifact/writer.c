@@ -4,7 +4,6 @@
  * segment is written to its place as it is made, then its index before it, and at last the manifest at
  * the front, for which room was left.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -331,10 +330,10 @@ static int write_segment(struct writer *w, size_t payload, size_t number, size_t
 	if (code == 0)
 		code = write_rows(w, im, &s, &im->plan.cuts[first], count, err);
 	s.seg->data_size = s.data - data_header - ART_TAR_BLOCK;
-	snprintf(name, sizeof(name), "payload/%.32s/%04u.index", p->name, (unsigned int)number);
+	art_tar_index_name(name, p->name, number);
 	if (code == 0)
 		code = write_index(w, &s, name, err);
-	snprintf(name, sizeof(name), "payload/%.32s/%04u.data", p->name, (unsigned int)number);
+	art_tar_data_name(name, p->name, number);
 	if (code == 0)
 		code = put_header(w, name, s.seg->data_size, data_header, err);
 	w->off = data_header + ART_TAR_BLOCK + art_round_up(s.seg->data_size, ART_TAR_BLOCK);
@@ -393,7 +392,7 @@ static int write_docs(struct writer *w, const struct art_write_doc *docs, struct
 	int code = 0;
 
 	for (i = 0; code == 0 && i < w->m->doc_count; i++) {
-		snprintf(name, sizeof(name), "doc/%.64s", w->m->docs[i].name);
+		art_tar_doc_name(name, w->m->docs[i].name);
 		code = put_header(w, name, docs[i].len, w->off, err);
 		if (code == 0)
 			code = put(w, docs[i].bytes, docs[i].len, w->off + ART_TAR_BLOCK, err);

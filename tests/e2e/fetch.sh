@@ -9,14 +9,6 @@ child=$top_build/artifact-fetch
 data=$tmp/data
 head -c 3000000 /dev/urandom >"$data"
 
-port_of() { # FILE: the port a server wrote there
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		[ ! -s "$1" ] || break
-		sleep 0.2
-	done
-	cat "$1"
-}
-
 part() { # OFF LEN: of the data
 	tail -c "+$(($1 + 1))" "$data" | head -c "$2"
 }

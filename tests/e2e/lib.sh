@@ -29,6 +29,7 @@
 #	cleanup COMMAND...            run COMMAND (a string) at the end, last registered first
 #	background COMMAND...         start in the background; its pid in $pid; ended at the end
 #	free_port                     print a TCP port that nobody listens on
+#	port_of FILE                  the port that a server wrote there, as soon as it has (4 s at most)
 #	wait_port PORT                until somebody listens there (10 s at most)
 #	expect_exit N CMD...          run CMD; its stdout in $tmp/out, its stderr in $tmp/err; fail unless its status is N
 #	expect_out TEXT, expect_err TEXT     the last expect_exit's output holds TEXT (a fixed string)
@@ -119,6 +120,14 @@ background() {
 free_port() {
 	requires python3
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+port_of() {
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ ! -s "$1" ] || break
+		sleep 0.2
+	done
+	cat "$1"
 }
 
 wait_port() {

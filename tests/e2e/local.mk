@@ -32,7 +32,7 @@ TESTS += %D%/example.sh
 EXTRA_DIST += %D%/example.sh
 if HTTP
 check_PROGRAMS += http_probe
-http_probe_SOURCES = tests/unit/http_probe.c
+http_probe_SOURCES = tests/unit/http_probe.c tests/unit/source_probe.h
 http_probe_CFLAGS = $(AM_CFLAGS) $(CURL_CFLAGS)
 http_probe_LDADD = $(LIBARTHTTP) $(LIBARTIFACT)
 TESTS += %D%/http.sh
@@ -51,7 +51,7 @@ EXTRA_DIST += %D%/create.sh
 if HTTP
 if INSTALLER
 check_PROGRAMS += fetch_probe
-fetch_probe_SOURCES = tests/unit/fetch_probe.c
+fetch_probe_SOURCES = tests/unit/fetch_probe.c tests/unit/source_probe.h
 fetch_probe_CFLAGS = $(AM_CFLAGS)
 fetch_probe_LDADD = $(LIBFETCH) $(LIBARTIFACT)
 TESTS += %D%/fetch.sh

@@ -13,26 +13,7 @@
 #include <unistd.h>
 
 #include "installer/fetch.h"
-
-static uint8_t buf[100000];
-
-static int copy(struct art_source *src, uint64_t off, uint64_t len, struct art_err *err)
-{
-	while (len > 0) {
-		size_t piece = len < sizeof(buf) ? (size_t)len : sizeof(buf);
-		ssize_t n = src->ops->read_at(src, off, buf, piece, err);
-
-		if (n < 0)
-			return (int)n;
-		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
-			return art_fail_errno(err, ART_E_IO, "cannot write");
-		if ((size_t)n < piece)
-			break;
-		off += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
-	return 0;
-}
+#include "tests/unit/source_probe.h"
 
 static int wait_gone(const char *path, struct art_err *err)
 {
@@ -48,15 +29,9 @@ static int wait_gone(const char *path, struct art_err *err)
 
 static int one(struct art_source *src, const char *arg, struct art_err *err)
 {
-	uint64_t off, len;
-
 	if (strncmp(arg, "pause:", 6) == 0)
 		return wait_gone(arg + 6, err);
-	if (sscanf(arg, "want:%" SCNu64 ":%" SCNu64, &off, &len) == 2)
-		return src->ops->want(src, off, len, err);
-	if (sscanf(arg, "%" SCNu64 ":%" SCNu64, &off, &len) == 2)
-		return copy(src, off, len, err);
-	return art_fail(err, ART_E_USAGE, "'%s' is no range", arg);
+	return probe_one(src, arg, err);
 }
 
 static int set(struct fetch_options *opt, const char *arg)
@@ -88,7 +63,7 @@ static int run(char **args, const struct fetch_options *opt, struct art_err *err
 	if (code < 0)
 		return code;
 	if (!args[1])
-		code = copy(src, 0, UINT64_MAX, err);
+		code = probe_copy(src, 0, UINT64_MAX, err);
 	for (args++; *args && code == 0; args++)
 		code = one(src, *args, err);
 	fprintf(stderr, "received %" PRIu64 "\n", fetch_source_received(src));

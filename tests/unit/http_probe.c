@@ -10,37 +10,7 @@
 #include <string.h>
 
 #include "libartifact/http/http.h"
-
-static uint8_t buf[100000];
-
-static int copy(struct art_source *src, uint64_t off, uint64_t len, struct art_err *err)
-{
-	while (len > 0) {
-		size_t piece = len < sizeof(buf) ? (size_t)len : sizeof(buf);
-		ssize_t n = src->ops->read_at(src, off, buf, piece, err);
-
-		if (n < 0)
-			return (int)n;
-		if (fwrite(buf, 1, (size_t)n, stdout) != (size_t)n)
-			return art_fail_errno(err, ART_E_IO, "cannot write");
-		if ((size_t)n < piece)
-			break;
-		off += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
-	return 0;
-}
-
-static int one(struct art_source *src, const char *arg, struct art_err *err)
-{
-	uint64_t off, len;
-
-	if (sscanf(arg, "want:%" SCNu64 ":%" SCNu64, &off, &len) == 2)
-		return src->ops->want(src, off, len, err);
-	if (sscanf(arg, "%" SCNu64 ":%" SCNu64, &off, &len) == 2)
-		return copy(src, off, len, err);
-	return art_fail(err, ART_E_USAGE, "'%s' is no range", arg);
-}
+#include "tests/unit/source_probe.h"
 
 static int set(struct art_http_options *opt, const char *arg)
 {
@@ -74,9 +44,9 @@ static int run(char **args, const struct art_http_options *opt, struct art_err *
 	if (code < 0)
 		return code;
 	if (!args[1])
-		code = copy(src, 0, UINT64_MAX, err);
+		code = probe_copy(src, 0, UINT64_MAX, err);
 	for (args++; *args && code == 0; args++)
-		code = one(src, *args, err);
+		code = probe_one(src, *args, err);
 	art_http_stats(src, &received, &requests);
 	fprintf(stderr, "received %" PRIu64 " requests %" PRIu64 " seek %d\n", received, requests,
 		src->can_seek);
