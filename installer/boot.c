@@ -145,8 +145,8 @@ int boot_arm(struct boot *b, int slot, unsigned int tries, uint64_t transaction,
 
 	return code < 0 ? code :
 			  confirm(b, slot, "arm",
-				  s.trial == slot && s.left == tries && !s.bad[slot] &&
-					  s.transaction == transaction,
+				  s.trial == slot && s.left == (s.one_shot ? 1 : tries) &&
+					  !s.bad[slot] && s.transaction == transaction,
 				  err);
 }
 
@@ -188,4 +188,9 @@ int boot_noop(struct boot *b, struct art_err *err)
 			       before.bad[1] == after.bad[1] &&
 			       before.transaction == after.transaction,
 		       err);
+}
+
+const char *boot_caution(struct boot *b)
+{
+	return b->ops->caution ? b->ops->caution(b) : NULL;
 }

@@ -15,11 +15,16 @@
 
 #define BOOT_NONE (-1)
 
-/* Slots are 0 (a) and 1 (b). */
+/*
+ * Slots are 0 (a) and 1 (b). A durable store counts the tries itself: `left` is what remains, and less than was armed is
+ * the evidence that the boot chain has begun the trial. A one-shot store boots the trial once, however it ends: `left`
+ * is 1 until that boot has been used up (as far as the store can tell), and the tries are counted in the state record.
+ * In both, `trial` stays what was armed until commit or bad.
+ */
 struct boot_state {
 	int standard;         /* the committed slot: boots when no trial is under way */
 	int trial;            /* armed for a trial, or BOOT_NONE */
-	unsigned int left;    /* tries left for the trial */
+	unsigned int left;    /* tries left for the trial; one-shot: 1 or 0 */
 	bool bad[2];          /* must not be booted */
 	int booted;           /* what the boot chain says it started, or BOOT_NONE: not known */
 	uint64_t transaction;
@@ -33,7 +38,8 @@ struct boot_ops {
 	int (*open)(struct boot *b, const struct config *c, struct art_err *err);
 	void (*close)(struct boot *b);
 	int (*get)(struct boot *b, struct boot_state *s, struct art_err *err);
-	/* Make SLOT bootable and boot it next, at most TRIES times unless it is committed. */
+	/* Make SLOT bootable and boot it next, at most TRIES times (one-shot: once) unless it is committed.
+	 * Arming the slot that runs on trial fills its tries up again. */
 	int (*arm)(struct boot *b, int slot, unsigned int tries, uint64_t transaction,
 		   struct art_err *err);
 	/* Make SLOT what boots from now on; ends the trial. */
@@ -42,6 +48,12 @@ struct boot_ops {
 	int (*bad)(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
 	/* A complete write of the store that changes nothing: proof that the next act will work. */
 	int (*noop)(struct boot *b, struct art_err *err);
+	/* Optional: restart the machine the way that this boot chain needs for an armed trial; returns only when it
+	 * failed. Without it the program of [boot] reboot does. */
+	int (*reboot)(struct boot *b, struct art_err *err);
+	/* Optional: NULL, or why a power cut during a write of this store may lose it (one copy only, a filesystem in
+	 * between ...): said by `status`, and leaves the set-up out of the power-cut claim. */
+	const char *(*caution)(struct boot *b);
 };
 
 struct boot {
@@ -68,6 +80,9 @@ int boot_arm(struct boot *b, int slot, unsigned int tries, uint64_t transaction,
 int boot_commit(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
 int boot_bad(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
 int boot_noop(struct boot *b, struct art_err *err);
+
+/* NULL, or what the backend has to say of its safety against power cuts. */
+const char *boot_caution(struct boot *b);
 
 /* For backends: one variable of the store as text, by its name without prefix (default, trial, left, bad, booted,
  * transaction, arming). -1: unknown name or wrong value. */

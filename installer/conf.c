@@ -41,7 +41,7 @@ static const struct key keys[] = {
 	{ "boot", "environment", AT(boot_environment), PATH, false, 0, 0,
 	  "/etc/fw_env.config", NULL },
 	{ "boot", "reboot", AT(boot_reboot), PATH, false, 0, 0, "/sbin/reboot", NULL },
-	{ "boot", "tries", AT(boot_tries), NUMBER, false, 1, 99, "3", NULL },
+	{ "boot", "tries", AT(boot_tries), NUMBER, false, 1, 9, "3", NULL },
 	{ "boot", "timeout", AT(boot_timeout), NUMBER, false, 1, 3600, "60", NULL },
 	{ "trust", "keys", AT(trust_keys), PATH, true, 0, 0, NULL, NULL },
 	{ "trust", "downgrade", AT(deny_downgrade), CHOICE, false, 0, 0, "allow",

@@ -209,7 +209,7 @@ void device_tell(const struct device *d, const char *event, int slot)
 	log_event(&d->log, LOG_HOOK_FAILED, "{s:s,s:s}", "hook", event, "text", err.text);
 }
 
-int device_reboot(const struct device *d, int slot, struct art_err *err)
+int device_reboot(struct device *d, int slot, struct art_err *err)
 {
 	char path_text[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	char *argv[] = { d->config.boot_reboot, NULL };
@@ -218,6 +218,8 @@ int device_reboot(const struct device *d, int slot, struct art_err *err)
 
 	if (code < 0)
 		return code;
+	if (d->boot.ops->reboot)
+		return d->boot.ops->reboot(&d->boot, err);
 	return proc_run(argv, envp, (unsigned int)d->config.boot_timeout, -1, NULL, 0, err);
 }
 

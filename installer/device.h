@@ -63,8 +63,8 @@ int device_hook(const struct device *d, const char *event, int slot, struct art_
 /* The same for events that only tell: a failure is a warning and in the log. */
 void device_tell(const struct device *d, const char *event, int slot);
 
-/* Hook pre-reboot, then the reboot program. */
-int device_reboot(const struct device *d, int slot, struct art_err *err);
+/* Hook pre-reboot, then the backend's way to reboot or the reboot program. */
+int device_reboot(struct device *d, int slot, struct art_err *err);
 
 /* The state record, and what it is to say when everything is at rest. */
 int device_save(struct device *d, struct art_err *err);

@@ -43,10 +43,10 @@ static json_t *slot_json(const struct device *d, int n)
 	return root;
 }
 
-static int print_json(const struct device *d, uint32_t floor)
+static int print_json(struct device *d, uint32_t floor)
 {
 	json_t *root = json_pack(
-		"{s:s,s:s?,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:i,s:{s:s,s:s,s:s,s:i,s:I},s:{s:o,s:o}}",
+		"{s:s,s:s?,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:i,s:{s:s,s:s,s:s,s:i,s:I,s:s?},s:{s:o,s:o}}",
 		"type", d->config.device_type, "hardware", d->config.device_hardware, "running",
 		slot_name(d->running), "phase", state_phase_name(d->state.phase), "target",
 		slot_name(d->state.target), "reason", d->state.reason, "state-record",
@@ -55,7 +55,8 @@ static int print_json(const struct device *d, uint32_t floor)
 		"on-trial", device_on_trial(d) ? 1 : 0, "boot", "backend",
 		d->boot.ops->name, "default", slot_name(d->boot_state.standard), "trial",
 		slot_name(d->boot_state.trial), "tries-left", (int)d->boot_state.left,
-		"transaction", (json_int_t)d->boot_state.transaction, "slots", "a",
+		"transaction", (json_int_t)d->boot_state.transaction, "caution",
+		boot_caution(&d->boot), "slots", "a",
 		slot_json(d, 0), "b", slot_json(d, 1));
 	int ok = root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0;
 
@@ -84,9 +85,10 @@ static void print_slot(const struct device *d, int n)
 		       text_size(size, d->slots[n].part[i].size));
 }
 
-static void print_text(const struct device *d, uint32_t floor)
+static void print_text(struct device *d, uint32_t floor)
 {
 	const struct boot_state *b = &d->boot_state;
+	const char *caution = boot_caution(&d->boot);
 
 	printf("device: %s%s%s\n", d->config.device_type,
 	       d->config.device_hardware ? ", hardware " : "",
@@ -103,6 +105,8 @@ static void print_text(const struct device *d, uint32_t floor)
 	if (b->trial != BOOT_NONE)
 		printf(", trial of %s with %u tries left", slot_name(b->trial), b->left);
 	printf("; transaction %llu\n", (unsigned long long)b->transaction);
+	if (caution)
+		printf("boot: not safe against every power cut: %s\n", caution);
 	printf("security counter floor: %u\n", floor);
 	print_slot(d, 0);
 	print_slot(d, 1);

@@ -5,7 +5,7 @@
  *
  *	twinroot_default      a | b           the committed slot
  *	twinroot_trial        a | b | none    slot on trial
- *	twinroot_left         0 .. 99         tries left; the boot script counts down and saves
+ *	twinroot_left         0 .. 9          tries left; the boot script counts down and saves
  *	twinroot_bad          none|a|b|ab     slots that must not be booted
  *	twinroot_booted       a | b | unknown set by the boot script: the slot it starts
  *	twinroot_transaction  number          of the last act
