@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "installer/boot.h"
+#include "libartifact/io.h"
 #include "libartifact/util.h"
 
 static const struct boot_ops *const backends[] = {
@@ -106,6 +107,46 @@ int boot_state_set(struct boot_state *s, const char *name, const char *value)
 		return s->one_shot || strcmp(value, "durable") == 0 ? 0 : -1;
 	}
 	return -1;
+}
+
+void boot_state_arm(struct boot_state *s, int slot, unsigned int tries)
+{
+	s->trial = slot;
+	s->left = tries;
+	s->bad[slot] = false;
+}
+
+void boot_state_commit(struct boot_state *s, int slot, unsigned int unused)
+{
+	(void)unused;
+	s->standard = slot;
+	s->trial = BOOT_NONE;
+	s->left = 0;
+	s->bad[slot] = false;
+}
+
+void boot_state_bad(struct boot_state *s, int slot, unsigned int unused)
+{
+	(void)unused;
+	if (s->trial == slot) {
+		s->trial = BOOT_NONE;
+		s->left = 0;
+	}
+	s->bad[slot] = true;
+}
+
+void boot_booted_from_cmdline(struct boot_state *s)
+{
+	cleanup_free uint8_t *text = NULL;
+	char *word, *rest = NULL;
+	size_t len;
+
+	if (art_read_file("/proc/cmdline", 65536, &text, &len, NULL) < 0)
+		return;
+	for (word = strtok_r((char *)text, " \n", &rest); word;
+	     word = strtok_r(NULL, " \n", &rest))
+		if (strncmp(word, "twinroot.slot=", 14) == 0)
+			boot_state_set(s, "booted", word + 14);
 }
 
 int boot_get(struct boot *b, struct boot_state *s, struct art_err *err)

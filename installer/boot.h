@@ -37,12 +37,13 @@ struct boot_ops {
 	const char *name;
 	int (*open)(struct boot *b, const struct config *c, struct art_err *err);
 	void (*close)(struct boot *b);
+	/* ART_E_BOOT_LOST when there is a store, and nothing valid in any copy of it. */
 	int (*get)(struct boot *b, struct boot_state *s, struct art_err *err);
 	/* Make SLOT bootable and boot it next, at most TRIES times (one-shot: once) unless it is committed.
 	 * Arming the slot that runs on trial fills its tries up again. */
 	int (*arm)(struct boot *b, int slot, unsigned int tries, uint64_t transaction,
 		   struct art_err *err);
-	/* Make SLOT what boots from now on; ends the trial. */
+	/* Make SLOT what boots from now on; ends the trial. A store that is lost is made anew. */
 	int (*commit)(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
 	/* Never boot SLOT; ends its trial. */
 	int (*bad)(struct boot *b, int slot, uint64_t transaction, struct art_err *err);
@@ -88,5 +89,14 @@ const char *boot_caution(struct boot *b);
  * transaction, arming). -1: unknown name or wrong value. */
 void boot_state_init(struct boot_state *s);
 int boot_state_set(struct boot_state *s, const char *name, const char *value);
+
+/* For backends: what each act does to a store that holds these words and is written whole. */
+void boot_state_arm(struct boot_state *s, int slot, unsigned int tries);
+void boot_state_commit(struct boot_state *s, int slot, unsigned int unused);
+void boot_state_bad(struct boot_state *s, int slot, unsigned int unused);
+
+/* For backends whose boot script says on the kernel's command line what it started: the last `twinroot.slot=` there
+ * replaces s->booted. */
+void boot_booted_from_cmdline(struct boot_state *s);
 
 #endif

@@ -8,6 +8,7 @@
 /* CONFIG: the argument of -c, or NULL. ARGV[0] is the subcommand's name. */
 int command_install(const char *config, int argc, char **argv);
 int command_fit(const char *config, int argc, char **argv);
+int command_boot_check(const char *config, int argc, char **argv);
 int command_commit(const char *config, int argc, char **argv);
 int command_rollback(const char *config, int argc, char **argv);
 int command_mark_bad(const char *config, int argc, char **argv);

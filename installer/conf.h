@@ -33,6 +33,7 @@ struct config {
 	char *boot_backend;
 	char *boot_script;
 	char *boot_environment;
+	char *boot_environment_copy;
 	char *boot_reboot;
 	uint64_t boot_tries;
 	uint64_t boot_timeout;
@@ -44,6 +45,10 @@ struct config {
 	char *checks_directory;
 	uint64_t checks_deadline;
 	uint64_t checks_settle;
+	uint64_t checks_timeout;
+	char *checks_watchdog; /* a device, or "none" */
+	uint64_t checks_watchdog_timeout;
+	char *checks_remote_program;
 	uint64_t checks_remote; /* enum config_remote */
 	uint64_t checks_remote_limit;
 	uint64_t download_full_never;

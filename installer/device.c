@@ -42,7 +42,7 @@ int device_refresh(struct device *d, struct art_err *err)
 
 static int open_parts(struct device *d, enum device_use use, struct art_err *err)
 {
-	int code = use == DEVICE_CHANGE ? take_lock(d, err) : 0;
+	int code = use != DEVICE_READ ? take_lock(d, err) : 0;
 
 	if (code < 0)
 		return code;
@@ -50,17 +50,42 @@ static int open_parts(struct device *d, enum device_use use, struct art_err *err
 		d->state_path = NULL;
 		return art_fail_memory(err);
 	}
-	code = state_open(&d->state_file, d->state_path, use == DEVICE_CHANGE, &d->state, err);
-	if (code == 0)
-		code = slots_open(d->slots, &d->config, err);
+	code = state_open(&d->state_file, d->state_path, use != DEVICE_READ, &d->state, err);
 	if (code == 0)
 		code = boot_open(&d->boot, &d->config, err);
 	d->boot.lock = d->lock;
 	if (code == 0)
 		code = device_refresh(d, err);
+	/* boot-check can go on with a store that is lost; nobody else can. */
+	if (code == ART_E_BOOT_LOST && use == DEVICE_CHECK) {
+		d->boot_lost = true;
+		boot_state_init(&d->boot_state);
+		boot_booted_from_cmdline(&d->boot_state);
+		code = 0;
+	}
+	if (code == 0)
+		code = slots_open(d->slots, &d->config, err);
 	if (code == 0)
 		code = slots_running(d->slots, &d->boot_state, &d->running, err);
 	return code;
+}
+
+/* Which boot this is; all zero where the kernel does not say. */
+static void read_boot_id(uint8_t id[STATE_BOOT_ID_LEN])
+{
+	cleanup_free uint8_t *text = NULL;
+	char hex[2 * STATE_BOOT_ID_LEN + 1];
+	size_t len, i, n = 0;
+
+	memset(id, 0, STATE_BOOT_ID_LEN);
+	if (art_read_file("/proc/sys/kernel/random/boot_id", 64, &text, &len, NULL) < 0)
+		return;
+	for (i = 0; i < len && n < sizeof(hex) - 1; i++)
+		if (text[i] != '-' && text[i] != '\n')
+			hex[n++] = (char)text[i];
+	hex[n] = '\0';
+	if (art_hex_parse(id, STATE_BOOT_ID_LEN, hex) < 0)
+		memset(id, 0, STATE_BOOT_ID_LEN);
 }
 
 int device_open(struct device *d, const char *config_path, enum device_use use,
@@ -70,6 +95,7 @@ int device_open(struct device *d, const char *config_path, enum device_use use,
 
 	memset(d, 0, sizeof(*d));
 	d->lock = d->state_file.fd = -1;
+	read_boot_id(d->boot_id);
 	code = config_read(&d->config,
 			   config_path ? config_path : SYSCONFDIR "/twinroot/install.conf", err);
 	if (code < 0)
@@ -81,7 +107,7 @@ int device_open(struct device *d, const char *config_path, enum device_use use,
 	d->log.transaction = d->state.transaction;
 	if (d->state_file.health == STATE_LOST) {
 		cli_warn("the state record is lost; what the slots hold is not known until the next install or adopt");
-		if (use == DEVICE_CHANGE)
+		if (use != DEVICE_READ)
 			log_event(&d->log, LOG_STATE_LOST, NULL);
 	}
 	return 0;
@@ -223,7 +249,14 @@ int device_reboot(struct device *d, int slot, struct art_err *err)
 	return proc_run(argv, envp, (unsigned int)d->config.boot_timeout, -1, NULL, 0, err);
 }
 
+bool device_same_boot(const struct device *d)
+{
+	return !art_is_zero(d->boot_id, sizeof(d->boot_id)) &&
+	       memcmp(d->boot_id, d->state.boot_id, sizeof(d->boot_id)) == 0;
+}
+
 int device_save(struct device *d, struct art_err *err)
 {
+	memcpy(d->state.boot_id, d->boot_id, sizeof(d->boot_id));
 	return state_write(&d->state_file, &d->state, err);
 }

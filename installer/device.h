@@ -24,12 +24,15 @@ struct device {
 	struct boot_state boot_state;
 	struct slot slots[CONFIG_SLOTS];
 	int running;
+	uint8_t boot_id[STATE_BOOT_ID_LEN];
+	bool boot_lost; /* only with DEVICE_CHECK: the boot store holds nothing valid */
 	struct log log;
 };
 
 enum device_use {
 	DEVICE_READ = 2, /* no lock, nothing is created */
 	DEVICE_CHANGE,   /* exclusive lock (ART_E_STATE_LOCKED), state record made if it is not there */
+	DEVICE_CHECK,    /* the same, for boot-check: a boot store that is lost is no failure */
 };
 
 /* CONFIG_PATH NULL: the usual one. device_close also after a failure. */
@@ -65,6 +68,9 @@ void device_tell(const struct device *d, const char *event, int slot);
 
 /* Hook pre-reboot, then the backend's way to reboot or the reboot program. */
 int device_reboot(struct device *d, int slot, struct art_err *err);
+
+/* Has the state record been written in this boot? */
+bool device_same_boot(const struct device *d);
 
 /* The state record, and what it is to say when everything is at rest. */
 int device_save(struct device *d, struct art_err *err);

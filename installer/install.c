@@ -18,6 +18,7 @@
 #include "installer/candidate.h"
 #include "installer/commands.h"
 #include "installer/kept.h"
+#include "installer/remote.h"
 #include "installer/target.h"
 #include "installer/writer.h"
 
@@ -111,7 +112,7 @@ static int begin(struct install *in, struct art_err *err)
 	d->state.phase = PHASE_INSTALLING;
 	d->state.target = in->target;
 	d->state.active = d->running;
-	d->state.tries = 0;
+	d->state.tries = d->state.used = 0;
 	d->state.reason[0] = '\0';
 	return device_save(d, err);
 }
@@ -252,6 +253,8 @@ static int finish(struct install *in, struct art_err *err)
 	d->state.slot[in->target].time = (uint64_t)time(NULL);
 	d->state.phase = PHASE_INSTALLED;
 	d->state.tries = tries;
+	d->state.used = 0;
+	d->state.reached = in->candidate->is_remote || remote_ask(d) == REMOTE_REACHED;
 	if (code == 0)
 		code = device_save(d, err);
 	if (code == 0)

@@ -12,6 +12,7 @@
 #include "installer/kept.h"
 #include "libartifact/io.h"
 #include "libartifact/manifest.h"
+#include "libartifact/sig.h"
 #include "libartifact/util.h"
 
 static char *place(const char *directory, int slot, const char *suffix)
@@ -143,15 +144,27 @@ void kept_abort(struct kept *k)
 		remove_all(path, NULL);
 }
 
-int kept_manifest(const char *directory, int slot, uint8_t **bytes, size_t *len,
-		  struct art_err *err)
+static int read_kept(const char *directory, int slot, const char *name, size_t max,
+		     uint8_t **bytes, size_t *len, struct art_err *err)
 {
-	cleanup_free char *path = place(directory, slot, "/manifest.json");
+	cleanup_free char *path = place(directory, slot, name);
 
 	*bytes = NULL;
 	if (!path)
 		return art_fail_memory(err);
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return 0;
-	return art_read_file(path, ART_MANIFEST_MAX, bytes, len, err);
+	return art_read_file(path, max, bytes, len, err);
+}
+
+int kept_manifest(const char *directory, int slot, uint8_t **bytes, size_t *len,
+		  struct art_err *err)
+{
+	return read_kept(directory, slot, "/manifest.json", ART_MANIFEST_MAX, bytes, len, err);
+}
+
+int kept_signatures(const char *directory, int slot, uint8_t **bytes, size_t *len,
+		    struct art_err *err)
+{
+	return read_kept(directory, slot, "/manifest.sig", ART_SIG_MEMBER_MAX, bytes, len, err);
 }

@@ -33,4 +33,8 @@ void kept_abort(struct kept *k);
 int kept_manifest(const char *directory, int slot, uint8_t **bytes, size_t *len,
 		  struct art_err *err);
 
+/* The same for manifest.sig. */
+int kept_signatures(const char *directory, int slot, uint8_t **bytes, size_t *len,
+		    struct art_err *err);
+
 #endif

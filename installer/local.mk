@@ -10,7 +10,13 @@ endif
 artifact_install_SOURCES =
 artifact_install_SOURCES += %D%/main.c %D%/commands.h
 artifact_install_SOURCES += %D%/install.c
-artifact_install_SOURCES += %D%/switch.c
+artifact_install_SOURCES += %D%/switch.c %D%/switch.h
+artifact_install_SOURCES += %D%/boot_check.c
+artifact_install_SOURCES += %D%/reconcile.c %D%/reconcile.h
+artifact_install_SOURCES += %D%/gate.c %D%/gate.h
+artifact_install_SOURCES += %D%/checks.c %D%/checks.h
+artifact_install_SOURCES += %D%/remote.c %D%/remote.h
+artifact_install_SOURCES += %D%/watchdog.c %D%/watchdog.h
 artifact_install_SOURCES += %D%/status.c
 artifact_install_SOURCES += %D%/adopt.c
 artifact_install_SOURCES += %D%/candidate.c %D%/candidate.h
@@ -25,9 +31,11 @@ artifact_install_SOURCES += %D%/slots.c %D%/slots.h
 artifact_install_SOURCES += %D%/log.c %D%/log.h
 artifact_install_SOURCES += %D%/proc.c %D%/proc.h
 artifact_install_SOURCES += %D%/boot.c %D%/boot.h
+artifact_install_SOURCES += %D%/boot/evidence.c %D%/boot/evidence.h
 artifact_install_SOURCES += %D%/boot/script.c
 if UBOOT
 artifact_install_SOURCES += %D%/boot/uboot.c
 endif
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5
 EXTRA_DIST += %D%/README.md %D%/state.md
+EXTRA_DIST += %D%/boot/uboot/boot.cmd %D%/boot/uboot/twinroot.txt

@@ -19,7 +19,13 @@
 	X(ROLLED_BACK, "rolled-back")                \
 	X(MARKED_BAD, "marked-bad")                  \
 	X(ADOPTED, "adopted")                        \
-	X(HOOK_FAILED, "hook-failed")
+	X(HOOK_FAILED, "hook-failed")                \
+	X(BOOT_CHECK, "boot-check")                  \
+	X(TRIAL_STARTED, "trial-started")            \
+	X(CHECK_FAILED, "check-failed")              \
+	X(HEALTHY, "healthy")                        \
+	X(STARTED_AGAIN, "started-again")            \
+	X(STORE_RESTORED, "store-restored")
 
 enum log_event {
 #define X(id, name) LOG_##id,

@@ -22,6 +22,7 @@ static const char *const help[] = {
 	"  install          check an artifact and write it to the other slot, to be tried at the next boot",
 	"  fit              tell whether an artifact is trusted and fits this device",
 	"  status           slots, boot order and state",
+	"  boot-check       at every boot: find out what booted, check it, commit it or go back",
 	"  commit           keep the slot that runs on trial",
 	"  rollback         give up the trial, or try the previous artifact again",
 	"  mark-bad         never boot the slot that does not run",
@@ -42,7 +43,7 @@ static const struct {
 	{ "install", command_install },	  { "fit", command_fit },
 	{ "status", command_status },	  { "commit", command_commit },
 	{ "rollback", command_rollback }, { "mark-bad", command_mark_bad },
-	{ "adopt", command_adopt },
+	{ "adopt", command_adopt },	  { "boot-check", command_boot_check },
 };
 
 int command_options(int argc, char **argv, const char *const *lines, int min, int max)

@@ -4,6 +4,7 @@
 #define INSTALLER_PROC_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "libartifact/err.h"
 
@@ -14,5 +15,15 @@
  */
 int proc_run(char *const argv[], char *const envp[], unsigned int seconds, int keep_fd,
 	     char *out, size_t room, struct art_err *err);
+
+/*
+ * The same for a program that judges: standard output and error go into OUT together, of which the last bytes are kept. *STATUS is its exit
+ * status, or -1 when it did not end by itself (err says how). 0 whenever it ended by itself.
+ */
+int proc_ask(char *const argv[], char *const envp[], unsigned int seconds, char *out, size_t room,
+	     int *status, struct art_err *err);
+
+/* Milliseconds of a clock that only goes forward, and goes on in suspend. */
+int64_t proc_now(void);
 
 #endif

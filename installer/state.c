@@ -93,6 +93,9 @@ int state_encode(const struct state *s, uint8_t block[STATE_BLOCK], struct art_e
 	block[34] = s->target < 0 ? NONE : (uint8_t)s->target;
 	block[35] = (uint8_t)s->tries;
 	art_put32(block + 36, s->floor);
+	block[40] = (uint8_t)s->used;
+	block[41] = s->reached;
+	memcpy(block + 48, s->boot_id, STATE_BOOT_ID_LEN);
 	memcpy(block + 64, s->reason, strnlen(s->reason, STATE_REASON_MAX));
 	for (i = 0; i < 2; i++)
 		put_slot(block + SLOT_AT + i * SLOT_SIZE, &s->slot[i]);
@@ -123,6 +126,9 @@ int state_decode(struct state *s, const uint8_t block[STATE_BLOCK], struct art_e
 	s->phase = (enum state_phase)block[32];
 	s->tries = block[35];
 	s->floor = art_get32(block + 36);
+	s->used = block[40];
+	s->reached = block[41] != 0;
+	memcpy(s->boot_id, block + 48, STATE_BOOT_ID_LEN);
 	memcpy(s->reason, block + 64, STATE_REASON_MAX);
 	for (i = 0; i < 2; i++)
 		if (get_slot(block + SLOT_AT + i * SLOT_SIZE, &s->slot[i]) < 0)

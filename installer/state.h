@@ -14,6 +14,7 @@
 #define STATE_STRIDE (4 * 1024 * 1024)
 #define STATE_NAME_MAX 64
 #define STATE_REASON_MAX 63
+#define STATE_BOOT_ID_LEN 16
 
 enum state_phase {
 	PHASE_IDLE,
@@ -51,8 +52,11 @@ struct state {
 	enum state_phase phase;
 	int active;           /* the committed slot, -1: not known */
 	int target;           /* slot of the phase, -1: none */
-	unsigned int tries;   /* left, for one-shot backends */
+	unsigned int tries;   /* that the target was armed with */
+	unsigned int used;    /* how often boot-check armed it again or started it again */
 	uint32_t floor;       /* security counter floor */
+	bool reached;         /* the slot that installed the target had reached a server then */
+	uint8_t boot_id[STATE_BOOT_ID_LEN]; /* the boot in which this record was written */
 	char reason[STATE_REASON_MAX + 1]; /* why failed or rolled back; "" otherwise */
 	struct state_slot slot[2];
 };

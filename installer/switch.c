@@ -6,6 +6,7 @@
 
 #include "common/cli.h"
 #include "installer/commands.h"
+#include "installer/switch.h"
 
 static char letter(int slot)
 {
@@ -23,8 +24,9 @@ static void told(int slot, const char *what)
 		printf("slot %c %s\n", letter(slot), what);
 }
 
-/* The record after a commit; one write raises the floor too, so that no cut lies between. */
-static int record_commit(struct device *d, uint64_t transaction, struct art_err *err)
+/* One write raises the floor too, so that no cut lies between. */
+int switch_record_commit(struct device *d, uint64_t transaction, const char *reason,
+			 struct art_err *err)
 {
 	struct state *s = &d->state;
 	struct state_slot *slot = &s->slot[d->running];
@@ -33,8 +35,11 @@ static int record_commit(struct device *d, uint64_t transaction, struct art_err 
 	s->phase = PHASE_COMMITTED;
 	s->active = d->running;
 	s->target = -1;
-	s->tries = 0;
-	s->reason[0] = '\0';
+	s->tries = s->used = 0;
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	/* What was never read back whole, and runs all the same, is not known. */
+	if (slot->content == CONTENT_PARTIAL)
+		memset(slot, 0, sizeof(*slot));
 	if (slot->content != CONTENT_UNKNOWN) {
 		slot->content = CONTENT_GOOD;
 		if (slot->counter > s->floor)
@@ -43,50 +48,74 @@ static int record_commit(struct device *d, uint64_t transaction, struct art_err 
 	return device_save(d, err);
 }
 
-static int commit(struct device *d, struct art_err *err)
+int switch_commit(struct device *d, const char *reason, struct art_err *err)
 {
 	uint64_t transaction = device_next_transaction(d);
+	int code = boot_commit(&d->boot, d->running, transaction, err);
+
+	if (code == 0)
+		code = switch_record_commit(d, transaction, reason, err);
+	if (code < 0)
+		return code;
+	log_event(&d->log, LOG_COMMITTED, "{s:s,s:s}", "slot", slot_name(d->running), "reason",
+		  reason);
+	device_tell(d, "post-commit", d->running);
+	return 0;
+}
+
+static int commit(struct device *d, struct art_err *err)
+{
 	int code;
 
 	if (!device_on_trial(d))
 		return art_fail(err, ART_E_STATE_WRONG,
 				"nothing to commit: slot %c runs and is the default",
 				letter(d->running));
-	code = boot_commit(&d->boot, d->running, transaction, err);
+	code = switch_commit(d, "", err);
 	if (code == 0)
-		code = record_commit(d, transaction, err);
+		told(d->running, "is committed");
+	return code;
+}
+
+int switch_record_given_up(struct device *d, int slot, uint64_t transaction, const char *reason,
+			   struct art_err *err)
+{
+	struct state *s = &d->state;
+	int code;
+
+	s->transaction = transaction;
+	s->phase = PHASE_ROLLED_BACK;
+	s->active = 1 - slot;
+	s->target = slot;
+	s->tries = s->used = 0;
+	s->slot[slot].content = CONTENT_BAD;
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	code = device_save(d, err);
 	if (code < 0)
 		return code;
-	log_event(&d->log, LOG_COMMITTED, "{s:s}", "slot", slot_name(d->running));
-	device_tell(d, "post-commit", d->running);
-	told(d->running, "is committed");
+	log_event(&d->log, LOG_ROLLED_BACK, "{s:s,s:s}", "slot", slot_name(slot), "reason",
+		  reason);
+	device_tell(d, "post-rollback", slot);
 	return 0;
+}
+
+int switch_give_up(struct device *d, int slot, const char *reason, struct art_err *err)
+{
+	uint64_t transaction = device_next_transaction(d);
+	int code = boot_bad(&d->boot, slot, transaction, err);
+
+	return code < 0 ? code : switch_record_given_up(d, slot, transaction, reason, err);
 }
 
 /* The trial, running or armed, is over; the committed slot boots. */
 static int give_up(struct device *d, int slot, struct art_err *err)
 {
-	uint64_t transaction = device_next_transaction(d);
-	struct state *s = &d->state;
-	int code = boot_bad(&d->boot, slot, transaction, err);
+	int code = switch_give_up(d, slot, "by-hand", err);
 
-	if (code < 0)
-		return code;
-	s->transaction = transaction;
-	s->phase = PHASE_ROLLED_BACK;
-	s->active = 1 - slot;
-	s->target = slot;
-	s->tries = 0;
-	s->slot[slot].content = CONTENT_BAD;
-	snprintf(s->reason, sizeof(s->reason), "by-hand");
-	code = device_save(d, err);
-	if (code < 0)
-		return code;
-	log_event(&d->log, LOG_ROLLED_BACK, "{s:s,s:s}", "slot", slot_name(slot), "reason",
-		  "by-hand");
-	device_tell(d, "post-rollback", slot);
-	told(slot, slot == d->running ? "is given up; reboot to leave it" : "is not tried");
-	return 0;
+	if (code == 0)
+		told(slot, slot == d->running ? "is given up; reboot to leave it" :
+						"is not tried");
+	return code;
 }
 
 /* Everything is committed: try what the other slot still holds. It must prove itself like a new one. */
@@ -113,6 +142,7 @@ static int go_back(struct device *d, struct art_err *err)
 	s->active = d->running;
 	s->target = other;
 	s->tries = tries;
+	s->used = 0;
 	snprintf(s->reason, sizeof(s->reason), "by-hand");
 	code = device_save(d, err);
 	if (code == 0)

@@ -59,6 +59,7 @@
 	X(SPACE, "space", 6)                                  \
 	X(VERIFY_STORAGE, "verify-storage", 6)                \
 	X(SOURCE_CHANGED, "source-changed", 6)                \
+	X(BOOT_LOST, "boot-lost", 6)                          \
 	X(STATE_LOCKED, "state-locked", 7)                    \
 	X(STATE_BUSY, "state-busy", 7)                        \
 	X(STATE_UNCOMMITTED, "state-uncommitted", 7)          \

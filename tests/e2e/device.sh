@@ -78,7 +78,11 @@ worse() {
 [ ! -e "$store.fail-$1" ] || exit 1
 case $1 in
 get) cat "$store" ;;
-arm) put "trial=$2" "left=$3" "bad=$(good "$2")" "transaction=$TWINROOT_TRANSACTION" ;;
+arm)
+	left=$3
+	[ "$(get arming)" != one-shot ] || left=1
+	put "trial=$2" "left=$left" "bad=$(good "$2")" "transaction=$TWINROOT_TRANSACTION"
+	;;
 commit) put "default=$2" trial=none left=0 "bad=$(good "$2")" "transaction=$TWINROOT_TRANSACTION" ;;
 bad)
 	if [ "$(get trial)" = "$2" ]; then put trial=none left=0; fi

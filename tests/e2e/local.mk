@@ -63,9 +63,9 @@ endif
 EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py %D%/install_http.sh
 EXTRA_DIST += %D%/device.sh
 if INSTALLER
-TESTS += %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_order.sh
+TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_order.sh
 endif
-EXTRA_DIST += %D%/install_abuse.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/uboot.sh
+EXTRA_DIST += %D%/boot_check.sh %D%/boot_pairs.py %D%/state_record.py %D%/install_abuse.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/uboot.sh
 if UBOOT
 TESTS += %D%/uboot.sh
 endif

@@ -109,6 +109,13 @@ check_conf_SOURCES = %D%/check_conf.c installer/conf.c installer/conf.h
 check_conf_CFLAGS = $(UNIT_CFLAGS) $(INIH_CFLAGS)
 check_conf_LDADD = $(UNIT_LIBS) $(INIH_LIBS)
 endif
+if INSTALLER
+check_PROGRAMS += check_reconcile
+TESTS += check_reconcile
+check_reconcile_SOURCES = %D%/check_reconcile.c installer/reconcile.c installer/reconcile.h
+check_reconcile_CFLAGS = $(UNIT_CFLAGS)
+check_reconcile_LDADD = $(UNIT_LIBS)
+endif
 check_PROGRAMS += check_plan
 TESTS += check_plan
 check_plan_SOURCES = %D%/check_plan.c
