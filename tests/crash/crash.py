@@ -199,7 +199,7 @@ def main():
         if options.export:
             os.makedirs(os.path.join(options.export, name), exist_ok=True)
         if "replay" in parts:
-            failures += replay_store(world, record.STEPS, effort, options.seed, workers,
+            failures += replay_store(world, record.life(world.checks), effort, options.seed, workers,
                                      options.export and os.path.join(options.export, name))
         if "inject" in parts:
             failures += inject.errors(world, options.seed, options.full)

@@ -7,10 +7,11 @@ import os
 import subprocess
 
 import lab
-from stores import Record, plan
+from stores import BLOCK, Record, plan
 
 # What a slot is called in the record while its bytes must be those of the artifact named there.
 WHOLE = ("complete", "good")
+BOOTS_MAX = 8  # more in a row are a loop
 View = collections.namedtuple("View", "plan record slots")
 
 
@@ -39,7 +40,7 @@ class Cheap:
                          lambda: plan(self.world.store.read(self.disk.part("boot"))))
 
     def record(self):
-        one, two = (self.disk.bytes[at:at + 4096] for at in self.blocks)
+        one, two = (self.disk.bytes[at:at + BLOCK] for at in self.blocks) if self.blocks else (bytes(BLOCK),) * 2
         return self.memo((one, two), lambda: Record(one, two))
 
     def view(self):
@@ -120,17 +121,42 @@ class Real:
         if view:
             self.compare(status, view, garbled)
         story = ["record " + status["state-record"]]
-        if status["on-trial"]:
+        if self.world.checks:
+            story += self.check(device, garbled)
+        elif status["on-trial"]:
             device.run("commit", "-q")
             story.append("committed")
-        target = "b" if slot == "a" else "a"
+        target = "b" if device.running == "a" else "a"
         device.run("install", "-q", "/src/4.artifact")
-        device.down()
-        if device.boot() != target:
+        self.restart(device, garbled)
+        if device.running != target:
             raise lab.Failed("after the next install slot %s boots, not %s" % (device.running, target))
-        self.data(device, garbled)
-        device.run("commit", "-q")
+        if self.world.checks:
+            self.check(device, garbled)
+        else:
+            device.run("commit", "-q")
+        status = device.status()
+        if (status["running"], status["boot"]["default"], status["phase"]) != (target, target, "committed"):
+            raise lab.Failed("the next install is not committed: %s" % status)
         return story
+
+    def restart(self, device, garbled):
+        device.down()
+        device.boot()
+        self.data(device, garbled)
+
+    def check(self, device, garbled):
+        """boot-check at every boot until it asks for no other; the device is at rest then."""
+        boots = [device.running]
+        while device.run("boot-check", "-q", "--no-reboot", may_fail=True)[0]:
+            if len(boots) > BOOTS_MAX:
+                raise lab.Failed("boot-check never comes to rest: %s" % "".join(boots))
+            self.restart(device, garbled)
+            boots.append(device.running)
+        status = device.status()
+        if status["on-trial"]:
+            raise lab.Failed("boot-check left a trial: %s" % status)
+        return ["boots " + "".join(boots), status["phase"]]
 
     @staticmethod
     def compare(status, view, garbled):

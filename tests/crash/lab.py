@@ -18,6 +18,7 @@ import stat
 import struct
 import subprocess
 import time
+import uuid
 
 from stores import UNIT, start
 
@@ -128,7 +129,8 @@ class Device:
     """The device whose disk is the file DISK. FOLDER is its own; SOURCES is seen as /src."""
 
     def __init__(self, folder, disk, sources, store):
-        self.dev, self.root, self.sources, self.store = os.path.join(folder, "dev"), os.path.join(folder, "root"), sources, store
+        self.folder, self.sources, self.store = folder, sources, store
+        self.dev, self.root = os.path.join(folder, "dev"), os.path.join(folder, "root")
         self.mounts, self.loops, self.running = [], {}, None
         os.makedirs(self.dev, exist_ok=True)
         os.makedirs(self.root, exist_ok=True)
@@ -162,10 +164,19 @@ class Device:
             raise Failed("slot %s does not mount: %s" % (slot, error)) from error
         self.mount(self.dev, "dev", None, MS_BIND)
         self.mount("proc", "proc", "proc")
+        # What a kernel of this boot would say.
+        self.say("cmdline", "twinroot.slot=%s twinroot.trial=%d\n" % (slot, save is not None))
+        self.say("sys/kernel/random/boot_id", "%s\n" % uuid.uuid4())
         self.mount("/sys", "sys", None, MS_BIND)
         self.mount(self.sources, "src", None, MS_BIND)
         self.running = slot
         return slot
+
+    def say(self, name, text):
+        path = os.path.join(self.folder, os.path.basename(name))
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        self.mount(path, os.path.join("proc", name), None, MS_BIND)
 
     def bootloader_write(self, offset, data):
         """A bootloader writes through no cache and flushes none."""
@@ -215,7 +226,7 @@ def libraries(program):
     return [word for line in out.splitlines() for word in line.split() if word.startswith("/")]
 
 
-def make_rootfs(folder, build, keys, store):
+def make_rootfs(folder, build, keys):
     """The tree of a rootfs with the installer and what it needs, nothing else."""
     for name in ("dev", "proc", "sys", "data", "src", "tmp", "etc/twinroot/keys.d"):
         os.makedirs(os.path.join(folder, name))
@@ -228,10 +239,15 @@ def make_rootfs(folder, build, keys, store):
     subprocess.run(["strip", os.path.join(folder, "artifact-install")], check=True)
     for name in os.listdir(keys):
         shutil.copy(os.path.join(keys, name), os.path.join(folder, "etc/twinroot/keys.d"))
+
+
+def write_config(folder, store, kind):
     etc = os.path.join(folder, "etc/twinroot")
     for name, text in store.files.items():
         with open(os.path.join(etc, name), "w", encoding="ascii") as file:
             file.write(text)
+    # Nothing is fetched here; boot-check asks that the program runs, which any does.
     with open(os.path.join(etc, "install.conf"), "w", encoding="ascii") as file:
-        file.write("[device]\ntype = crash-board\n[slot.a]\nrootfs = /dev/slot-a\n[slot.b]\nrootfs = /dev/slot-b\n"
-                   "[boot]\n%stries = 3\n[trust]\nkeys = /etc/twinroot/keys.d\n[state]\ndirectory = /data/twinroot\n" % store.config)
+        file.write("[device]\ntype = %s\n[slot.a]\nrootfs = /dev/slot-a\n[slot.b]\nrootfs = /dev/slot-b\n[boot]\n%stries = 3\n"
+                   "[trust]\nkeys = /etc/twinroot/keys.d\n[state]\ndirectory = /data/twinroot\n"
+                   "[checks]\nsettle = 0\nremote = ignore\n[download]\nprogram = /artifact-install\n" % (kind, store.config))

@@ -12,7 +12,8 @@ import subprocess
 import blklog
 import lab
 
-VERSIONS = ("1", "2", "3", "4")
+VERSIONS = ("1", "2", "3", "4", "5")
+BROKEN = "5"  # its configuration is wrong, so that boot-check must give it up
 
 
 def install(version):
@@ -33,17 +34,32 @@ def reboot(slot):
     return "boot " + slot, act
 
 
-# Each step is a name and what it does to a running device. Slot a runs version 1 before the first.
-STEPS = [
-    reboot("a"), install("2"), reboot("b"), command("commit"),
+def check(due=False):
+    """boot-check; DUE: it must give the slot up and ask for a reboot."""
+    def act(device):
+        status, out = device.run("boot-check", "-q", "--no-reboot", may_fail=True)
+        if status != due:
+            raise lab.Failed("boot-check ended with %d: %s" % (status, out))
+    return "boot-check", act
+
+
+def life(checks):
+    """The steps, each a name and what it does to a running device. Slot a has version 1. CHECKS: this build has boot-check."""
+    passed = [check()] if checks else [command("commit")]
+    rest = [check()] if checks else []
+    steps = [reboot("a")] + rest
+    steps += [install("2"), reboot("b")] + passed
     # In the other direction; the trial is given up by hand, then the same is installed again and kept.
-    install("3"), reboot("a"), command("rollback"), reboot("b"),
-    install("3"), reboot("a"), command("commit"),
+    steps += [install("3"), reboot("a"), command("rollback"), reboot("b")] + rest
+    steps += [install("3"), reboot("a")] + passed
     # A device at rest goes back to what the other slot holds, and calls it off.
-    command("rollback"), command("rollback"), command("mark-bad"),
+    steps += [command("rollback"), command("rollback"), command("mark-bad")]
     # A new one that never gets through: its tries are used up.
-    install("4"), reboot("b"), reboot("b"), reboot("b"), reboot("a"), command("rollback"), install("2"),
-]
+    steps += [install("4"), reboot("b"), reboot("b"), reboot("b"), reboot("a")] + (rest or [command("rollback")])
+    if checks:
+        # One that boots and could not install the next.
+        steps += [install(BROKEN), reboot("b"), check(due=True), reboot("a"), check()]
+    return steps + [install("2"), reboot("b")] + passed
 
 
 class World:
@@ -51,6 +67,8 @@ class World:
 
     def __init__(self, folder, build, store):
         self.folder, self.build, self.store = folder, build, store
+        text = subprocess.run([os.path.join(build, "artifact-install"), "--help"], capture_output=True, text=True, check=True).stdout
+        self.checks = "boot-check" in text
         self.sources = os.path.join(folder, "src")
         self.base = os.path.join(folder, "base.img")
         self.images = {}   # SHA-256 of an image's bytes: its version
@@ -68,8 +86,11 @@ class World:
         self.tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", key)
         self.tool("openssl", "pkey", "-in", key, "-pubout", "-out", os.path.join(keys, "key.pem"))
         tree = os.path.join(self.folder, "tree")
-        lab.make_rootfs(tree, self.build, keys, self.store)
+        lab.make_rootfs(tree, self.build, keys)
         for version in VERSIONS:
+            with open(os.path.join(tree, "etc/os-release"), "w", encoding="ascii") as file:
+                file.write("IMAGE_VERSION=%s\n" % version)
+            lab.write_config(tree, self.store, "other-board" if version == BROKEN else "crash-board")
             with open(os.path.join(tree, "noise"), "wb") as file:
                 file.write(random.Random(7).randbytes(1500000) + random.Random(version).randbytes(700000))
             image = os.path.join(self.folder, version + ".img")

@@ -101,35 +101,37 @@ class Single:
 
 
 class Pair(Single):
-    """Two environments of one copy each, for a U-Boot built without redundancy: the one with a right CRC and the higher
-    twinroot_sequence counts, every act writes the other one."""
+    """Two environments of one copy each, kept by installer/boot/uboot/boot.cmd for a U-Boot without redundancy of its own: the
+    one with a right CRC, a default, and the higher twinroot_sequence counts, every write goes to the other one."""
     name = "uboot-pair"
     parts = ((0, SIZE), (UNIT, SIZE))
     config = ("backend = uboot\nenvironment = /etc/twinroot/env-a.config\n"
               "environment-copy = /etc/twinroot/env-b.config\n")
     files = {"env-a.config": "/dev/boot 0x0 0x4000\n", "env-b.config": "/dev/boot 0x%x 0x4000\n" % UNIT}
+    exported = ["twinroot_" + name for name in ("sequence", "default", "trial", "left", "bad", "transaction")]
 
     def make(self):
         return [(off, self.image(dict(FACTORY, twinroot_sequence="%x" % (n + 1))))
                 for n, (off, _) in enumerate(self.parts)]
 
     def newest(self, boot):
-        best = None
+        """(sequence, which copy, variables)"""
+        best = (0, None, None)
         for n, (off, _) in enumerate(self.parts):
             found = self.one(boot, off)
-            if found is not None:
-                sequence = int(found.get("twinroot_sequence", "0") or "0", 16)
-                if best is None or sequence > best[0]:
+            if found and found.get("twinroot_default") in ("a", "b"):
+                sequence = int(found.get("twinroot_sequence") or "0", 16)
+                if sequence > best[0]:
                     best = (sequence, n, found)
         return best
 
     def read(self, boot):
-        best = self.newest(boot)
-        return best[2] if best else None
+        return self.newest(boot)[2]
 
     def update(self, boot, variables):
         sequence, n, _ = self.newest(boot)
-        return self.parts[1 - n][0], self.image(dict(variables, twinroot_sequence="%x" % (sequence + 1)))
+        kept = {name: variables[name] for name in self.exported if name in variables}
+        return self.parts[1 - n][0], self.image(dict(kept, twinroot_sequence="%x" % (sequence + 1)))
 
 
 STORES = {store.name: store for store in (Native(), Pair(), Single())}
