@@ -151,10 +151,14 @@ int device_kept_manifest(const struct device *d, int slot, struct art_manifest *
 	uint8_t digest[ART_SHA256_LEN];
 	struct art_err why = { 0 };
 	size_t len = 0;
-	int code = kept_manifest(d->config.state_directory, slot, &bytes, &len, err);
+	int code = kept_manifest(d->config.state_directory, slot, &bytes, &len, &why);
 
+	if (code == ART_E_NO_MEMORY)
+		return art_fail_memory(err);
+	/* A filesystem that a power cut damaged must not keep the device from being mended by an update. */
 	if (code < 0)
-		return code;
+		cli_warn("what was kept of slot %c cannot be read and counts as lost: %s", 'a' + slot,
+			 why.text);
 	if (!bytes)
 		return DEVICE_MANIFEST_NONE;
 	code = art_sha256(bytes, len, digest, err);

@@ -190,7 +190,8 @@ static void choose(struct state_file *f, struct state *s)
 	if (valid[0] != 1 && valid[1] != 1) {
 		fresh(s);
 		f->next = 0;
-		f->health = valid[0] == 0 && valid[1] == 0 ? STATE_NEW : STATE_LOST;
+		/* The first write fills both, so one that is still empty means that it was cut. */
+		f->health = valid[0] == 0 || valid[1] == 0 ? STATE_NEW : STATE_LOST;
 		return;
 	}
 	if (valid[0] == 1 && valid[1] == 1)
@@ -250,8 +251,8 @@ int state_write(struct state_file *f, struct state *s, struct art_err *err)
 {
 	int code = write_block(f, s, err);
 
-	/* Both were garbled: one good block is durable now, so the other may be mended as well. */
-	if (code == 0 && f->health == STATE_LOST)
+	/* Both were garbled or empty: one good block is durable now, so the other may be written as well. */
+	if (code == 0 && (f->health == STATE_LOST || f->health == STATE_NEW))
 		code = write_block(f, s, err);
 	if (code == 0)
 		f->health = STATE_OK;
