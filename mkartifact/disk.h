@@ -116,6 +116,8 @@ const char *disk_type(uint64_t table, const char *word);
 /* Write the partition table into d->out, which has the size of the disk and is empty. */
 int disk_table_write(const struct disk *d, struct art_err *err);
 
+/* 12, 16 or 32. */
+unsigned int disk_fat_bits(const struct disk_part *p);
 int disk_fat_write(struct disk *d, const struct disk_part *p, struct art_err *err);
 int disk_grub_write(struct disk *d, const struct disk_part *p, struct art_err *err);
 int disk_data_write(struct disk *d, const struct disk_part *p, struct art_err *err);

@@ -138,10 +138,14 @@ static int set_path(struct fat *f)
 	return 0;
 }
 
+unsigned int disk_fat_bits(const struct disk_part *p)
+{
+	return p->fat ? (unsigned int)p->fat : p->size < FAT32_FROM ? 16 : 32;
+}
+
 static int format(struct fat *f)
 {
 	const struct disk_part *p = f->part;
-	unsigned long long bits = p->fat ? p->fat : p->size < FAT32_FROM ? 16 : 32;
 	struct words w = { NULL, 0 };
 	char text[128], uuid[DISK_UUID_LEN + 1];
 	int code;
@@ -156,7 +160,7 @@ static int format(struct fat *f)
 	if (code == 0)
 		code = add(f, &w, "--invariant");
 	if (code == 0)
-		code = add(f, &w, "-F%llu", bits);
+		code = add(f, &w, "-F%u", disk_fat_bits(p));
 	if (code == 0)
 		code = add(f, &w, "-i%.8s", uuid);
 	/* Boot code in the filesystem finds itself by the sectors before it. */

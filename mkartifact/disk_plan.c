@@ -121,7 +121,7 @@ static int plan_id(struct disk_layout *l, struct art_err *err)
 static const char *default_type(const struct disk_layout *l, const struct disk_part *p)
 {
 	if (p->content == DISK_FAT)
-		return "fat";
+		return l->table == DISK_MBR && disk_fat_bits(p) != 32 ? "0e" : "fat";
 	if (p->content == DISK_GRUB)
 		return l->table == DISK_GPT ? "bios-boot" : "da"; /* da: no filesystem */
 	return "linux";
@@ -178,6 +178,11 @@ static int plan_volume(const struct disk_part *p, struct art_err *err)
 	if (p->content == DISK_FAT && p->fat == 32 && p->size < FAT32_MIN)
 		return art_fail(err, ART_E_USAGE,
 				"[part.%s] is too small for fat = 32, which begins at 64M", p->name);
+	if (p->content == DISK_DATA && (!art_is_name(p->state, 128, NULL, ART_UPPER ART_LOWER ART_DIGIT "/._-") ||
+					strstr(p->state, "..")))
+		return art_fail(err, ART_E_USAGE,
+				"'state' of [part.%s] is '%s', a path inside the partition is due", p->name,
+				p->state);
 	if (p->content == DISK_DATA && p->size < DATA_MIN)
 		return art_fail(err, ART_E_USAGE,
 				"[part.%s] holds the state record and a journal: 16M at least", p->name);
@@ -375,9 +380,9 @@ int disk_plan(struct disk_layout *l, struct art_err *err)
 		p->number = number_of(l, i);
 		code = check_once(l, i, err);
 		if (code == 0)
-			code = plan_identity(l, p, err);
-		if (code == 0)
 			code = place(l, p, &end, err);
+		if (code == 0)
+			code = plan_identity(l, p, err);
 		if (code == 0)
 			code = plan_volume(p, err);
 		if (code == 0)

@@ -10,6 +10,26 @@
 #include "libartifact/util.h"
 #include "mkartifact/disk.h"
 
+/* What is neither index nor chunk: those are judged as they are used. */
+static int check_rest(struct art_reader *r, struct art_err *err)
+{
+	const struct art_manifest *m = art_reader_manifest(r);
+	size_t i, len;
+	int code = 0;
+
+	for (i = 0; code == 0 && i < art_reader_member_count(r); i++) {
+		code = art_reader_check_header(r, i, err);
+		if (code == 0)
+			code = art_reader_check_padding(r, i, err);
+	}
+	for (i = 0; code == 0 && i < m->doc_count; i++) {
+		cleanup_free uint8_t *bytes = NULL;
+
+		code = art_reader_doc(r, i, &bytes, &len, err);
+	}
+	return code < 0 ? code : art_reader_check_end(r, err);
+}
+
 int disk_slot_open(struct disk_slot *s, const struct art_trust *trust, struct art_err *err)
 {
 	const uint8_t *bytes;
@@ -26,6 +46,8 @@ int disk_slot_open(struct disk_slot *s, const struct art_trust *trust, struct ar
 		art_reader_skip_trust(s->reader);
 	if (code == 0)
 		code = art_reader_parse(s->reader, err);
+	if (code == 0)
+		code = check_rest(s->reader, err);
 	if (code < 0)
 		return art_wrap(err, "'%s'", s->path);
 	s->manifest = art_reader_manifest(s->reader);
@@ -162,9 +184,9 @@ int disk_slot_write(struct disk *d, const struct disk_part *part, struct art_err
 	struct art_blob *blob = NULL;
 	int code;
 
-	if (!s->path)
+	p = s->path ? find_payload(s->manifest, part->payload) : NULL;
+	if (!p) /* nothing for this slot: disk_slots_check has seen to the others */
 		return 0;
-	p = find_payload(s->manifest, part->payload);
 	code = art_blob_open_payload(&blob, s->reader, (size_t)(p - s->manifest->payloads), err);
 	if (code == 0)
 		code = art_sha256_new(&sha256, err);

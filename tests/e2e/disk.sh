@@ -223,8 +223,8 @@ for table in gpt mbr; do
 	debugfs -R 'stat /twinroot/state' data.part 2>/dev/null >log
 	grep -q 'Type: regular *Mode: *0600' log && grep -q 'Blockcount: 8200' log || { cat log; fail "the record is not allocated"; }
 	for n in 1 2; do
-		slot=slot-a
-		[ $n = 1 ] || slot=slot-b
+		slot="slot-a"
+		[ $n = 1 ] || slot="slot-b"
 		for pair in manifest.json:manifest.json manifest.sig:manifest.sig rootfs.0000.index:payload/rootfs/0000.index; do
 			debugfs -R "dump /twinroot/$slot/${pair%%:*} kept" data.part 2>/dev/null
 			tar -xOf v$n.artifact "${pair#*:}" >member
@@ -265,10 +265,11 @@ for table in gpt mbr; do
 done
 
 step "other sizes and options"
-sed -e '/^\[disk/a entries = 56' -e '/^start/s/1M/64K/; /^boot-code/d' gpt.layout >small.layout
+sed -e '/^\[disk/a entries = 56' -e '/^start/s/1M/64K/; /^boot-code/d' -e 's/^type = bios-boot/type = 8da63339-0007-60c0-c436-083ac8230908/' gpt.layout >small.layout
 printf '[raw]\nfile = raw.bin@8K\n' >>small.layout
 expect_exit 0 disk --layout small.layout --slot-a v1.artifact --data 16M --no-bmap
 cmp -n 30000 -i 0:8192 raw.bin place/d.img || fail "raw file behind a short table"
+sfdisk -J place/d.img | grep -qi '"8da63339-0007-60c0-c436-083ac8230908"' || fail "a GUID as the type"
 sfdisk --verify place/d.img | grep -q 'No errors' || fail "a table of 56 entries"
 [ "$(ls place)" = d.img ] || fail "a block map that was not wanted"
 sed -e '/^\[disk/a size = 256M' -e '/^\[part.data/,/^volume/d' -e '/^\[part.zero/,$d' mbr.layout >rest.layout
@@ -409,6 +410,14 @@ flip bad.artifact $(($(wc -c <bad.artifact) - 20000))
 refused 3 chunk-stored bad.artifact --slot-a bad.artifact
 head -c 40000 v1.artifact >short.artifact
 refused 3 tar-truncated short.artifact --slot-a short.artifact
+# Where nothing is decoded: the end, and a document.
+cp v1.artifact bad.artifact
+flip bad.artifact $(($(wc -c <bad.artifact) - 5))
+refused 3 tar-end bad.artifact --slot-a bad.artifact
+artifact doc 1.0 --compatible board --security-counter 3 --doc code.bin
+cp doc.artifact bad.artifact
+flip bad.artifact $(($(wc -c <bad.artifact) - 1500))
+refused 3 doc-digest bad.artifact --slot-a bad.artifact
 
 step "refused: layouts"
 layout() { # TEXT SED-SCRIPT [FILE]: of a layout changed by it
@@ -463,6 +472,7 @@ layout "wants what [part.rootfs-a] wants" 's/^content = slot-b:rootfs/content = 
 layout "second data partition" 's/^content = zero/content = data/; s/^size = 4M/size = 16M/'
 expect_exit 2 disk --layout gpt.layout --slot-a v1.artifact --data 8M
 expect_err "16M at least"
+layout "a path inside" 's/^volume = data/state = a\/..\/b/'
 layout "12, 16 or 32" 's/^volume = BOOT/fat = 24/'
 layout "begins at 64M" 's/^volume = BOOT/fat = 32/'
 layout "'volume' of [part.boot]" 's/^volume = BOOT/volume = boot/'
