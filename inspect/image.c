@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* artifact-inspect image: the whole image of a payload again, sparse, and only when it is whole. */
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,46 +8,17 @@
 #include "inspect/inspect.h"
 #include "libartifact/blob.h"
 #include "libartifact/io.h"
-#include "libartifact/util.h"
-
-#define PIECE ((size_t)1024 * 1024)
-#define PAGE ((size_t)4096)
-
-/* What is not zero; the rest stays a hole. */
-static int write_piece(struct art_out *out, const uint8_t *buf, size_t len, uint64_t off,
-		       struct art_err *err)
-{
-	size_t at, n;
-	int code = 0;
-
-	for (at = 0; code == 0 && at < len; at += n) {
-		n = len - at < PAGE ? len - at : PAGE;
-		if (!art_is_zero(buf + at, n))
-			code = art_pwrite_full(out->fd, buf + at, n, off + at, out->path, err);
-	}
-	return code;
-}
 
 static int copy_image(struct art_out *out, struct art_blob *blob,
 		      const struct art_payload *payload, struct art_err *err)
 {
-	cleanup_free uint8_t *buf = malloc(PIECE);
 	struct art_digest *sha256 = NULL;
 	uint8_t digest[ART_SHA256_LEN];
-	uint64_t off = 0;
-	int code = buf ? art_sha256_new(&sha256, err) : art_fail_memory(err);
+	int code = art_sha256_new(&sha256, err);
 
-	while (code == 0 && off < blob->size) {
-		size_t n = blob->size - off < PIECE ? (size_t)(blob->size - off) : PIECE;
-
-		code = art_blob_read(blob, buf, n, off, err);
-		if (code == 0)
-			code = art_digest_update(sha256, buf, n, err);
-		if (code == 0)
-			code = write_piece(out, buf, n, off, err);
-		off += n;
-		progress_update(NULL, off, blob->size);
-	}
+	if (code == 0)
+		code = art_blob_copy(blob, 0, blob->size, out->fd, 0, out->path, sha256,
+				     progress_update, err);
 	if (code == 0)
 		code = art_digest_final(sha256, digest, err);
 	if (code == 0 && memcmp(digest, payload->sha256, ART_SHA256_LEN) != 0)

@@ -70,6 +70,48 @@ int art_blob_open_fd(struct art_blob **out, int fd, const char *name, struct art
 	return 0;
 }
 
+#define COPY_PIECE ((size_t)1024 * 1024)
+#define COPY_PAGE ((size_t)4096)
+
+/* What is not zero; the rest stays a hole. */
+static int write_piece(int fd, const uint8_t *buf, size_t len, uint64_t at, const char *name,
+		       struct art_err *err)
+{
+	size_t done, n;
+	int code = 0;
+
+	for (done = 0; code == 0 && done < len; done += n) {
+		n = len - done < COPY_PAGE ? len - done : COPY_PAGE;
+		if (!art_is_zero(buf + done, n))
+			code = art_pwrite_full(fd, buf + done, n, at + done, name, err);
+	}
+	return code;
+}
+
+int art_blob_copy(struct art_blob *blob, uint64_t off, uint64_t len, int fd, uint64_t at,
+		  const char *name, struct art_digest *digest,
+		  void (*progress)(void *ctx, uint64_t done, uint64_t total),
+		  struct art_err *err)
+{
+	cleanup_free uint8_t *buf = malloc(COPY_PIECE);
+	uint64_t done = 0;
+	int code = buf ? 0 : art_fail_memory(err);
+
+	while (code == 0 && done < len) {
+		size_t n = len - done < COPY_PIECE ? (size_t)(len - done) : COPY_PIECE;
+
+		code = art_blob_read(blob, buf, n, off + done, err);
+		if (code == 0 && digest)
+			code = art_digest_update(digest, buf, n, err);
+		if (code == 0)
+			code = write_piece(fd, buf, n, at + done, name, err);
+		done += n;
+		if (progress)
+			progress(NULL, done, len);
+	}
+	return code;
+}
+
 /*
  * The payload. What is kept decoded is a group's stored rows, one after the other; a row finds its bytes by the
  * sum of the stored rows before it in the group. A group is decoded as far as it was needed.

@@ -20,6 +20,16 @@ struct art_blob {
 /* Over a descriptor, which stays the caller's. Block devices too. */
 int art_blob_open_fd(struct art_blob **out, int fd, const char *name, struct art_err *err);
 
+/*
+ * LEN bytes from OFF of BLOB into FD at AT; zeros stay holes, so FD holds nothing there yet. DIGEST (may be NULL) takes in
+ * every byte. NAME is FD's, for messages; PROGRESS may be NULL and hears of DONE of LEN.
+ */
+struct art_digest;
+int art_blob_copy(struct art_blob *blob, uint64_t off, uint64_t len, int fd, uint64_t at,
+		  const char *name, struct art_digest *digest,
+		  void (*progress)(void *ctx, uint64_t done, uint64_t total),
+		  struct art_err *err);
+
 struct art_reader;
 
 /* The plain image of a payload, decoded group by group on demand (at most 4 groups are kept); READER must have been

@@ -8,5 +8,6 @@ int mk_sign(int argc, char **argv);
 int mk_digest(int argc, char **argv);
 int mk_attach(int argc, char **argv);
 int mk_keygen(int argc, char **argv);
+int mk_disk(int argc, char **argv);
 
 #endif

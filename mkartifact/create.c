@@ -122,7 +122,8 @@ static int open_source(struct job *j, struct input *in, const char *source, bool
 		in->filesystem = art_fs_detect(in->blob);
 	}
 	if (in->filesystem || (!may_build && in->blob)) {
-		if (j->c.size || (j->c.fs && in->filesystem && strcmp(j->c.fs, in->filesystem) != 0))
+		/* The options are about what may be built: a boot image beside it is none of their business. */
+		if (may_build && (j->c.size || (j->c.fs && in->filesystem && strcmp(j->c.fs, in->filesystem) != 0)))
 			return art_fail(err, ART_E_USAGE, "'%s' is an image already: --fs and --size are "
 					"for directories and tarballs", source);
 		return 0;

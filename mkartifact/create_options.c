@@ -17,6 +17,7 @@
 #include "libartifact/util.h"
 #include "libartifact/version.h"
 #include "mkartifact/create.h"
+#include "mkartifact/size.h"
 
 #define FROM_MAX (256 * 1024)
 #define LIST_MAX 64
@@ -174,18 +175,8 @@ static int parse_number(const char *text, uint64_t max, uint64_t *out, const cha
 
 static int parse_size(const char *text, uint64_t *out, struct art_err *err)
 {
-	static const char units[] = "KMGT";
-	char *end;
-	unsigned long long v = strtoull(text, &end, 10);
-	const char *unit = *end ? strchr(units, *end) : NULL;
-	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
-
-	if (unit)
-		end++;
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || v == 0 ||
-	    v > ART_IMAGE_MAX >> shift)
+	if (mk_size_parse(text, ART_IMAGE_MAX, out) < 0 || *out == 0)
 		return art_fail(err, ART_E_USAGE, "--size '%s' is not a size", text);
-	*out = v << shift;
 	return 0;
 }
 

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* mkartifact: finds the subcommand, which does the rest. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +22,9 @@ static const struct {
 	{ "digest", mk_digest, "print the text to be signed elsewhere" },
 	{ "attach", mk_attach, "put in a signature that was made elsewhere" },
 	{ "keygen", mk_keygen, "make a key pair" },
+#ifdef WITH_DISK
+	{ "disk", mk_disk, "make a factory disk image" },
+#endif
 };
 
 static const struct option options[] = {

@@ -9,7 +9,7 @@ export LC_ALL
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top"
 sources() { git ls-files '*.c' 2>/dev/null | grep . || find . -name '*.c' -not -path './out/*' -not -path './build*'; }
-cflags="-D_GNU_SOURCE -DLIBEXECDIR=\"/usr/libexec\" -DSYSCONFDIR=\"/etc\" -D_FILE_OFFSET_BITS=64 -I. -Iout/build $(pkg-config --cflags libcrypto jansson libarchive p11-kit-1 check) -std=gnu11"
+cflags="-D_GNU_SOURCE -DLIBEXECDIR=\"/usr/libexec\" -DSYSCONFDIR=\"/etc\" -D_FILE_OFFSET_BITS=64 -I. -Iout/build $(pkg-config --cflags libcrypto jansson libarchive p11-kit-1 fdisk check) -std=gnu11"
 
 # Findings, without line numbers, must stand in lint-accepted.txt; one that is gone must leave it.
 judge() { # NAME: findings on stdin
@@ -29,7 +29,7 @@ shell)
 cppcheck)
 	# memleak: cppcheck 2.10 does not know attribute cleanup; LeakSanitizer and valgrind look at that.
 	sources | grep -v '^tests/' | xargs cppcheck -q --enable=warning,portability --inline-suppr \
-		--suppress=missingIncludeSystem --suppress=memleak -D_GNU_SOURCE -D__linux__ -DWITH_UBOOT -DWITH_HTTP -DWITH_PKCS11 \
+		--suppress=missingIncludeSystem --suppress=memleak -D_GNU_SOURCE -D__linux__ -DWITH_UBOOT -DWITH_HTTP -DWITH_PKCS11 -DWITH_DISK \
 		-I. --std=c11 -j2 --template='{file}: {id}: {message}' 2>&1 | judge cppcheck ;;
 analyzer)
 	# GCC 12 does not know attribute cleanup either: leaks of what is freed at the end of a scope are left out.

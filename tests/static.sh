@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 # static.sh BUILD: link mkartifact and artifact-inspect wholly static, look whether they are, and use them. BUILD is configured
-# without pkcs11 (which loads modules) and http.
+# without pkcs11 (which loads modules), http, and disk (Debian has no static libfdisk).
 cd "$1"
 rm -f mkartifact/mkartifact artifact-inspect
 make -s -j2 LDFLAGS=-static PIE_LDFLAGS= PIE_CFLAGS= \

@@ -94,3 +94,18 @@ int art_build_image(int *fd, uint64_t *size, const char *source, const char *dir
 	}
 	return ret;
 }
+
+int art_build_tree(int *fd, uint64_t *size, struct art_tree *tree, const char *name,
+		   const char *directory, const struct art_build_options *opt,
+		   struct art_err *err)
+{
+	int ret = art_temp_file(fd, directory, err);
+
+	*size = 0;
+	if (ret != 0)
+		return ret;
+	ret = art_build_ext4(*fd, size, tree, name, opt, err);
+	if (ret != 0)
+		art_cleanup_close(fd);
+	return ret;
+}

@@ -100,6 +100,9 @@ static int set_super(struct ext4_build *b)
 	sb->s_mkfs_time_hi = sb->s_wtime_hi = sb->s_lastcheck_hi = 0;
 	sb->s_kbytes_written = 0;
 	sb->s_creator_os = EXT2_OS_LINUX;
+	if (b->opt->label)
+		memcpy(sb->s_volume_name, b->opt->label,
+		       strnlen(b->opt->label, sizeof(sb->s_volume_name)));
 	sb->s_checksum_type = EXT2_CRC32C_CHKSUM;
 	sb->s_def_hash_version = EXT2_HASH_HALF_MD4;
 	sb->s_flags = EXT2_FLAGS_SIGNED_HASH; /* not what `char` is on the build host */

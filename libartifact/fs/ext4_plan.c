@@ -203,7 +203,7 @@ static void choose(struct ext4_build *b, uint64_t size)
 
 	b->inodes = size / INODE_RATIO > needed ? size / INODE_RATIO : needed;
 	b->journal = 0;
-	if (size >= JOURNAL_FROM) {
+	if (size >= JOURNAL_FROM || b->opt->journal) {
 		int blocks = ext2fs_default_journal_size(size / EXT4_BLOCK);
 
 		b->journal = blocks > JOURNAL_MAX ? JOURNAL_MAX : (uint32_t)blocks;

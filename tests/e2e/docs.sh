@@ -86,6 +86,10 @@ for name in mkartifact artifact-inspect artifact-install; do
 	for p in "$top_build/$name" "$top_build/$name/$name"; do
 		if [ -f "$p" ]; then program=$p; fi
 	done
+	# One manual serves all builds; its options are those of a whole one.
+	if [ "$name" = mkartifact ] && [ -n "$program" ] && ! "$program" --help | grep -q '^  disk '; then
+		program=
+	fi
 	page=$(grep "/$name\.[1-8]\$" "$tmp/pages" || :)
 	if [ -z "$program" ] || [ -z "$page" ]; then
 		echo "not built, or without a man page: $name"

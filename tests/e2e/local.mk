@@ -47,6 +47,10 @@ EXTRA_DIST += %D%/inspect_url.sh
 if TOOLS
 TESTS += %D%/create.sh
 endif
+if DISK
+TESTS += %D%/disk.sh
+endif
+EXTRA_DIST += %D%/disk.sh
 EXTRA_DIST += %D%/create.sh
 if HTTP
 if INSTALLER
