@@ -1,46 +1,30 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 set -eu
-# cross.sh i386|arm64 DIRECTORY: build for another architecture and run its unit tests. The architecture's packages come through a
-# private apt state into DIRECTORY/root; nothing of the host changes (no foreign architecture is added to it).
+# cross.sh i386|arm64 DIRECTORY [install DEST]: build for another architecture below DIRECTORY and run its unit tests; or only build the
+# installer and install it into DEST. The architecture's packages come through a private apt state into DIRECTORY/root; nothing of
+# the host changes (no foreign architecture is added to it).
 arch=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 top=$(cd "$(dirname "$0")/.." && pwd)
 root=$dir/root
+# shellcheck source=tests/debs.sh
+. "$top/tests/debs.sh"
 case $arch in
 i386) triplet=i686-linux-gnu multi=i386-linux-gnu ;;
 arm64) triplet=aarch64-linux-gnu multi=aarch64-linux-gnu ;;
-*) echo "usage: cross.sh i386|arm64 DIRECTORY" >&2; exit 2 ;;
+*) echo "usage: cross.sh i386|arm64 DIRECTORY [install DEST]" >&2; exit 2 ;;
 esac
 wanted="libc6-dev libssl-dev libzstd-dev libjansson-dev libarchive-dev libext2fs-dev libfdisk-dev libcurl4-openssl-dev libinih-dev
 	libubootenv-dev libp11-kit-dev check libgcc-s1"
-
-# The packages and what they need, by a resolver that thinks it is on an empty machine of that architecture.
-apt() {
-	apt-get -q -o APT::Architecture="$arch" -o APT::Architectures::="$arch" -o Dir::State="$dir/apt/state" \
-		-o Dir::State::status="$dir/apt/status" -o Dir::Cache="$dir/apt/cache" -o APT::Install-Recommends=0 \
-		-o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"
-}
-
-unpack() {
-	mkdir -p "$dir/apt/state/lists/partial" "$dir/apt/cache/archives/partial" "$root"
-	: >"$dir/apt/status"
-	# A pocket that cannot be had now only gives older packages.
-	apt update || echo "going on with the lists that could be fetched"
+if [ ! -f "$root/.complete" ]; then
+	debs_open "$arch" "$dir"
 	# shellcheck disable=SC2086
-	apt -y -d install $wanted
-	for deb in "$dir"/apt/cache/archives/*.deb; do
-		dpkg-deb -x "$deb" "$root"
-	done
-	# Absolute links would lead out of the root.
-	find "$root" -type l -lname '/*' | while read -r link; do
-		ln -sfn "$root$(readlink "$link")" "$link"
-	done
-	rm -rf "$dir/apt/cache"
+	debs_install "$root" $wanted
+	debs_close
 	touch "$root/.complete"
-}
-[ -f "$root/.complete" ] || unpack
+fi
 
 export PKG_CONFIG_LIBDIR="$root/usr/lib/$multi/pkgconfig:$root/usr/share/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root"
 loader=$(find "$root/lib" "$root/usr/lib" -maxdepth 2 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
@@ -48,9 +32,21 @@ ldflags="-L$root/usr/lib/$multi -L$root/lib/$multi -Wl,-rpath-link,$root/usr/lib
 if [ "$arch" = i386 ]; then
 	ldflags="$ldflags -Wl,--dynamic-linker=$loader -Wl,-rpath,$root/usr/lib/$multi -Wl,-rpath,$root/lib/$multi"
 fi
-mkdir -p "$dir/build"
-cd "$dir/build"
-[ -f config.status ] || "$top/configure" -q --host="$triplet" CC="$triplet-gcc --sysroot=$root" LDFLAGS="$ldflags"
+configured() { # BUILD OPTION...: go there, configure once
+	mkdir -p "$dir/$1"
+	cd "$dir/$1"
+	shift
+	[ -f config.status ] || "$top/configure" -q --host="$triplet" CC="$triplet-gcc --sysroot=$root" LDFLAGS="$ldflags" "$@"
+}
+if [ "${3:-}" = install ]; then
+	mkdir -p "$4"
+	dest=$(cd "$4" && pwd)
+	configured installer --disable-tools --disable-tests --prefix=/usr --sysconfdir=/etc
+	make -s -j2 install-strip DESTDIR="$dest"
+	exit 0
+fi
+
+configured build
 make -s -j2
 tests=$(make -s -f Makefile -f "$top/tests/coverage.mk" print-tests | tr ' ' '\n' | grep '^check_' | tr '\n' ' ')
 # shellcheck disable=SC2086

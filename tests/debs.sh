@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Debian packages of any architecture, unpacked and not installed, through an apt state of their own: the host gets no foreign
+# architecture, no source, no package. To be sourced:
+#
+#	debs_open ARCH DIRECTORY       from here on, packages of ARCH; the state is kept below DIRECTORY
+#	debs_real META                 the package behind a meta-package: the first that it depends on
+#	debs_unpack ROOT PACKAGE...    these packages and no other
+#	debs_install ROOT PACKAGE...   these and all that they need, as if onto an empty machine
+#	debs_close                     take the state away
+
+debs_apt() { # PROGRAM ARGUMENT...
+	local program=$1
+	shift
+	"$program" -q -o APT::Architecture="$debs_arch" -o APT::Architectures::="$debs_arch" -o Dir::State="$debs_dir/state" \
+		-o Dir::State::status="$debs_dir/status" -o Dir::Cache="$debs_dir/cache" -o APT::Install-Recommends=0 \
+		-o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"
+}
+
+debs_open() {
+	debs_arch=$1
+	debs_dir=$2/apt
+	mkdir -p "$debs_dir/state/lists/partial" "$debs_dir/cache/archives/partial"
+	: >"$debs_dir/status"
+	# A pocket that cannot be had now only gives older packages.
+	debs_apt apt-get update || echo "going on with the lists that could be fetched" >&2
+}
+
+debs_real() {
+	debs_apt apt-cache depends "$1" | sed -n 's/^ *Depends: \([^<].*\)/\1/p' | head -n 1 | grep .
+}
+
+debs_spread() { # ROOT: every package that has been fetched
+	local deb
+	mkdir -p "$1"
+	for deb in "$debs_dir"/cache/archives/*.deb; do
+		dpkg-deb -x "$deb" "$1"
+		rm "$deb"
+	done
+}
+
+debs_unpack() {
+	local root=$1
+	shift
+	(cd "$debs_dir/cache/archives" && debs_apt apt-get download "$@")
+	debs_spread "$root"
+}
+
+debs_install() {
+	local root=$1 link
+	shift
+	debs_apt apt-get -y -d install "$@"
+	debs_spread "$root"
+	# Absolute links would lead out of the root.
+	find "$root" -type l -lname '/*' | while read -r link; do
+		ln -sfn "$root$(readlink "$link")" "$link"
+	done
+}
+
+debs_close() { rm -rf "$debs_dir"; }

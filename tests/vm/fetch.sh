@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+# fetch.sh DIRECTORY [amd64|arm64]...: the parts of virtual devices that are not programs of this host: kernels with their modules,
+# a static busybox, bootloaders. Unpacked into DIRECTORY/ARCH, once; a newer kernel is had by deleting that folder.
+top=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=tests/debs.sh
+. "$top/tests/debs.sh"
+mkdir -p "$1"
+dir=$(cd "$1" && pwd)
+shift
+[ $# -gt 0 ] || set -- amd64 arm64
+
+for arch; do
+	# The cloud kernel is unpacked by an emulated processor in a third of the time, but has neither the watchdog of these machines
+	# nor anything of the Raspberry Pi.
+	case $arch in
+	amd64) kernels="linux-image-cloud-amd64 linux-image-amd64" more="grub-pc-bin grub-efi-amd64-bin" ;;
+	arm64) kernels=linux-image-arm64 more=u-boot-rpi ;;
+	*) echo "usage: fetch.sh DIRECTORY [amd64|arm64]..." >&2; exit 2 ;;
+	esac
+	[ ! -f "$dir/$arch/.complete" ] || continue
+	rm -rf "${dir:?}/$arch"
+	debs_open "$arch" "$dir/$arch"
+	for kernel in $kernels; do
+		more="$more $(debs_real "$kernel")"
+	done
+	# shellcheck disable=SC2086
+	debs_unpack "$dir/$arch" busybox-static $more
+	for modules in "$dir/$arch"/lib/modules/*; do
+		depmod -b "$dir/$arch" "${modules##*/}"
+	done
+	debs_close
+	touch "$dir/$arch/.complete"
+done
