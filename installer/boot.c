@@ -12,6 +12,7 @@
 
 static const struct boot_ops *const backends[] = {
 	&boot_script,
+	&boot_tryboot,
 #ifdef WITH_UBOOT
 	&boot_uboot,
 #endif

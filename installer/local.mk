@@ -24,10 +24,15 @@ artifact_install_SOURCES += %D%/state.c %D%/state.h
 artifact_install_SOURCES += %D%/slots.c %D%/slots.h
 artifact_install_SOURCES += %D%/log.c %D%/log.h
 artifact_install_SOURCES += %D%/proc.c %D%/proc.h
-artifact_install_SOURCES += %D%/boot.c %D%/boot.h
-artifact_install_SOURCES += %D%/boot/script.c
+BOOT_SOURCES = %D%/boot.c %D%/boot.h
+BOOT_SOURCES += %D%/boot/script.c
+BOOT_SOURCES += %D%/boot/tryboot.c
+BOOT_SOURCES += %D%/boot/evidence.c %D%/boot/evidence.h
+BOOT_SOURCES += %D%/boot/efivars.c %D%/boot/efivars.h
+BOOT_SOURCES += %D%/boot/words.c %D%/boot/words.h
 if UBOOT
-artifact_install_SOURCES += %D%/boot/uboot.c
+BOOT_SOURCES += %D%/boot/uboot.c
 endif
+artifact_install_SOURCES += $(BOOT_SOURCES)
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5
 EXTRA_DIST += %D%/README.md %D%/state.md

@@ -69,3 +69,7 @@ EXTRA_DIST += %D%/install_abuse.sh %D%/install_order.sh %D%/install.sh %D%/insta
 if UBOOT
 TESTS += %D%/uboot.sh
 endif
+if INSTALLER
+TESTS += %D%/tryboot.sh
+endif
+EXTRA_DIST += %D%/tryboot.sh %D%/firmware.sh

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The boot chain's own word on this boot: see evidence.h. What cannot be read is no evidence. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "installer/boot/efivars.h"
+#include "installer/boot/evidence.h"
+#include "installer/boot/words.h"
+#include "libartifact/io.h"
+#include "libartifact/util.h"
+
+#define FILE_MAX (64 * 1024)
+/* What /proc/device-tree leads to (Documentation/ABI/testing/sysfs-firmware-ofw). */
+#define BOOTLOADER_NODE "/sys/firmware/devicetree/base/chosen/bootloader/"
+#define EFIVARS "/sys/firmware/efi/efivars/"
+#define GLOBAL_GUID "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+static uint8_t *read_in(const char *root, const char *path, size_t *len)
+{
+	cleanup_free char *full = NULL;
+	uint8_t *bytes = NULL;
+
+	if (asprintf(&full, "%s%s", root, path) < 0) {
+		full = NULL;
+		return NULL;
+	}
+	return art_read_file(full, FILE_MAX, &bytes, len, NULL) < 0 ? NULL : bytes;
+}
+
+static bool command_line_says(const char *root)
+{
+	size_t len = 0;
+	cleanup_free char *text = (char *)read_in(root, "/proc/cmdline", &len);
+	char *word, *rest = NULL;
+
+	if (!text)
+		return false;
+	for (word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest))
+		if (strcmp(word, "twinroot.trial=1") == 0)
+			return true;
+	return false;
+}
+
+/* A cell of the device tree: 32 bits, big-endian. */
+static unsigned int cell(const char *root, const char *path)
+{
+	size_t len = 0;
+	cleanup_free uint8_t *bytes = read_in(root, path, &len);
+
+	if (!bytes || len != 4)
+		return 0;
+	return (unsigned int)bytes[0] << 24 | (unsigned int)bytes[1] << 16 |
+	       (unsigned int)bytes[2] << 8 | bytes[3];
+}
+
+void boot_evidence_firmware(const char *root, struct boot_firmware *out)
+{
+	out->partition = cell(root, BOOTLOADER_NODE "partition");
+	out->tryboot = cell(root, BOOTLOADER_NODE "tryboot") != 0;
+}
+
+/* The first 16-bit number of a variable of the firmware; the file begins with four bytes of attributes. */
+static bool efi_number(const char *root, const char *path, unsigned int *out)
+{
+	size_t len = 0;
+	cleanup_free uint8_t *bytes = read_in(root, path, &len);
+
+	if (!bytes || len < 6)
+		return false;
+	*out = art_get16(bytes + 4);
+	return true;
+}
+
+static bool efi_says(const char *root)
+{
+	size_t len = 0;
+	cleanup_free uint8_t *own = NULL;
+	struct efi_words words;
+	unsigned int current, first;
+
+	if (!efi_number(root, EFIVARS "BootCurrent-" GLOBAL_GUID, &current) ||
+	    !efi_number(root, EFIVARS "BootOrder-" GLOBAL_GUID, &first) || current == first)
+		return false;
+	own = read_in(root, EFIVARS EFI_OWN_NAME "-" EFI_OWN_GUID, &len);
+	if (!own || len < 4 || efi_words_parse(&words, (char *)own + 4) < 0)
+		return false;
+	return words.state.trial != BOOT_NONE && words.entry == current;
+}
+
+bool boot_evidence_trial_in(const char *root)
+{
+	struct boot_firmware firmware;
+
+	boot_evidence_firmware(root, &firmware);
+	return firmware.tryboot || command_line_says(root) || efi_says(root);
+}
+
+bool boot_evidence_trial(void)
+{
+	return boot_evidence_trial_in("");
+}
