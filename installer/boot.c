@@ -16,6 +16,9 @@ static const struct boot_ops *const backends[] = {
 #ifdef WITH_UBOOT
 	&boot_uboot,
 #endif
+#ifdef WITH_EFI
+	&boot_efi,
+#endif
 };
 
 int boot_open(struct boot *b, const struct config *config, struct art_err *err)

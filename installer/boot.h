@@ -69,6 +69,9 @@ extern const struct boot_ops boot_tryboot;
 #ifdef WITH_UBOOT
 extern const struct boot_ops boot_uboot;
 #endif
+#ifdef WITH_EFI
+extern const struct boot_ops boot_efi;
+#endif
 
 /* The backend that [boot] names. ART_E_USAGE when there is none of that name in this build. CONFIG outlives B. */
 int boot_open(struct boot *b, const struct config *config, struct art_err *err);

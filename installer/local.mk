@@ -2,8 +2,8 @@
 # artifact-install: judges artifacts and writes them to the slot that does not run. It links neither libcurl nor a filesystem
 # library; downloads are the fetch child's.
 sbin_PROGRAMS += artifact-install
-artifact_install_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(UBOOTENV_CFLAGS)
-artifact_install_LDADD = $(LIBCOMMON) $(INIH_LIBS) $(UBOOTENV_LIBS)
+artifact_install_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(UBOOTENV_CFLAGS) $(EFIVAR_CFLAGS)
+artifact_install_LDADD = $(LIBCOMMON) $(INIH_LIBS) $(UBOOTENV_LIBS) $(EFIVAR_LIBS)
 if HTTP
 artifact_install_LDADD += $(LIBFETCH)
 endif
@@ -32,6 +32,9 @@ BOOT_SOURCES += %D%/boot/efivars.c %D%/boot/efivars.h
 BOOT_SOURCES += %D%/boot/words.c %D%/boot/words.h
 if UBOOT
 BOOT_SOURCES += %D%/boot/uboot.c
+endif
+if EFI
+BOOT_SOURCES += %D%/boot/efi.c
 endif
 artifact_install_SOURCES += $(BOOT_SOURCES)
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5

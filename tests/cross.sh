@@ -14,7 +14,7 @@ arm64) triplet=aarch64-linux-gnu multi=aarch64-linux-gnu ;;
 *) echo "usage: cross.sh i386|arm64 DIRECTORY" >&2; exit 2 ;;
 esac
 wanted="libc6-dev libssl-dev libzstd-dev libjansson-dev libarchive-dev libext2fs-dev libcurl4-openssl-dev libinih-dev
-	libubootenv-dev libp11-kit-dev check libgcc-s1"
+	libubootenv-dev libefivar-dev libp11-kit-dev check libgcc-s1"
 
 # The packages and what they need, by a resolver that thinks it is on an empty machine of that architecture.
 apt() {

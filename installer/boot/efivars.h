@@ -3,11 +3,12 @@
  * The project's own EFI variable: what BootOrder and BootNext cannot say. A text of three lines,
  *
  *	twinroot trial=b left=0 bad=none transaction=12
- *	entry=0002 write=7
+ *	entries=0001,0002 default=a write=7
  *	sum=...
  *
- * `left` is always 0 there (BootNext is what counts); `entry` is the Boot#### of the trial, so that it is understood without the
- * configuration; `write` counts writes, because firmware passes over one that changes nothing.
+ * `left` is always 0 there (BootNext is what counts); `entries` are the Boot#### of the slots, so that the text is understood without
+ * the configuration; `default` is what BootOrder said when it was written; `write` counts writes, because firmware
+ * passes over one that changes nothing.
  */
 #ifndef INSTALLER_BOOT_EFIVARS_H
 #define INSTALLER_BOOT_EFIVARS_H
@@ -19,8 +20,8 @@
 #define EFI_WORDS_MAX 256
 
 struct efi_words {
-	struct boot_state state; /* trial, bad, transaction */
-	unsigned int entry;
+	struct boot_state state; /* standard, trial, bad, transaction */
+	unsigned int entry[CONFIG_SLOTS];
 	unsigned int write;
 };
 
@@ -28,5 +29,8 @@ struct efi_words {
 int efi_words_parse(struct efi_words *out, const char *text);
 
 int efi_words_format(char out[EFI_WORDS_MAX], const struct efi_words *w, struct art_err *err);
+
+/* The slot whose entry comes first among COUNT entries of a BootOrder (16 bits each, little-endian), or BOOT_NONE. */
+int efi_order_first(const uint8_t *order, size_t count, const unsigned int entry[CONFIG_SLOTS]);
 
 #endif

@@ -60,32 +60,34 @@ void boot_evidence_firmware(const char *root, struct boot_firmware *out)
 	out->tryboot = cell(root, BOOTLOADER_NODE "tryboot") != 0;
 }
 
-/* The first 16-bit number of a variable of the firmware; the file begins with four bytes of attributes. */
-static bool efi_number(const char *root, const char *path, unsigned int *out)
+/* A variable of the firmware; the file begins with four bytes of attributes. */
+static uint8_t *efi_variable(const char *root, const char *path, size_t least, size_t *len)
 {
-	size_t len = 0;
-	cleanup_free uint8_t *bytes = read_in(root, path, &len);
+	uint8_t *bytes = read_in(root, path, len);
 
-	if (!bytes || len < 6)
-		return false;
-	*out = art_get16(bytes + 4);
-	return true;
+	if (bytes && *len >= 4 + least)
+		return bytes;
+	free(bytes);
+	return NULL;
 }
 
 static bool efi_says(const char *root)
 {
-	size_t len = 0;
-	cleanup_free uint8_t *own = NULL;
+	size_t len = 0, order_len = 0;
+	cleanup_free uint8_t *current =
+		efi_variable(root, EFIVARS "BootCurrent-" GLOBAL_GUID, 2, &len);
+	cleanup_free uint8_t *order =
+		efi_variable(root, EFIVARS "BootOrder-" GLOBAL_GUID, 2, &order_len);
+	cleanup_free uint8_t *own =
+		efi_variable(root, EFIVARS EFI_OWN_NAME "-" EFI_OWN_GUID, 0, &len);
 	struct efi_words words;
-	unsigned int current, first;
+	int trial;
 
-	if (!efi_number(root, EFIVARS "BootCurrent-" GLOBAL_GUID, &current) ||
-	    !efi_number(root, EFIVARS "BootOrder-" GLOBAL_GUID, &first) || current == first)
+	if (!current || !order || !own || efi_words_parse(&words, (char *)own + 4) < 0)
 		return false;
-	own = read_in(root, EFIVARS EFI_OWN_NAME "-" EFI_OWN_GUID, &len);
-	if (!own || len < 4 || efi_words_parse(&words, (char *)own + 4) < 0)
-		return false;
-	return words.state.trial != BOOT_NONE && words.entry == current;
+	trial = words.state.trial;
+	return trial != BOOT_NONE && art_get16(current + 4) == words.entry[trial] &&
+	       efi_order_first(order + 4, (order_len - 4) / 2, words.entry) != trial;
 }
 
 bool boot_evidence_trial_in(const char *root)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC2034
 # /sys/firmware of the test's own; sourced after lib.sh. The test runs again in a user and mount namespace where
 #	$tree     is a device tree (empty), $efivars a directory of EFI variables (not there yet)
 requires unshare

@@ -253,13 +253,14 @@ START_TEST(evidence_firmware)
 }
 END_TEST
 
-static void put_own(int trial, unsigned int entry, bool spoil)
+static void put_own(int trial, unsigned int entry_b, bool spoil)
 {
 	char bytes[4 + EFI_WORDS_MAX] = { 7 };
-	struct efi_words w = { .entry = entry, .write = 12 };
+	struct efi_words w = { .entry = { 1, entry_b }, .write = 12 };
 
 	boot_state_init(&w.state);
 	w.state.trial = trial;
+	w.state.standard = 0;
 	ck_assert_int_eq(efi_words_format(bytes + 4, &w, &err), 0);
 	if (spoil)
 		bytes[20] ^= 1;
@@ -286,6 +287,10 @@ START_TEST(evidence_efi)
 	put_own(1, 3, false);
 	ck_assert(!boot_evidence_trial_in(root));
 	put_own(1, 2, false);
+	put_below(order, "\7\0\0\0\7\0\1\0\2\0", 10);
+	ck_assert(boot_evidence_trial_in(root));
+	put_below(order, "\7\0\0\0\7\0\2\0\1\0", 10);
+	ck_assert(!boot_evidence_trial_in(root));
 	put_below(order, "\7\0\0\0\2\0\1\0", 8);
 	ck_assert(!boot_evidence_trial_in(root));
 	put_below(order, "\7\0\0\0", 4);
