@@ -13,8 +13,12 @@
 
 static const struct boot_ops *const backends[] = {
 	&boot_script,
+	&boot_tryboot,
 #ifdef WITH_UBOOT
 	&boot_uboot,
+#endif
+#ifdef WITH_EFI
+	&boot_efi,
 #endif
 };
 

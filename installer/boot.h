@@ -66,8 +66,12 @@ struct boot {
 };
 
 extern const struct boot_ops boot_script;
+extern const struct boot_ops boot_tryboot;
 #ifdef WITH_UBOOT
 extern const struct boot_ops boot_uboot;
+#endif
+#ifdef WITH_EFI
+extern const struct boot_ops boot_efi;
 #endif
 
 /* The backend that [boot] names. ART_E_USAGE when there is none of that name in this build. CONFIG outlives B. */

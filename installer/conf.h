@@ -34,6 +34,11 @@ struct config {
 	char *boot_script;
 	char *boot_environment;
 	char *boot_environment_copy;
+	char *boot_autoboot;
+	uint64_t boot_partition_a; /* 0: not given */
+	uint64_t boot_partition_b;
+	char *boot_entry_a;
+	char *boot_entry_b;
 	char *boot_reboot;
 	uint64_t boot_tries;
 	uint64_t boot_timeout;

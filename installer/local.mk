@@ -2,8 +2,8 @@
 # artifact-install: judges artifacts and writes them to the slot that does not run. It links neither libcurl nor a filesystem
 # library; downloads are the fetch child's.
 sbin_PROGRAMS += artifact-install
-artifact_install_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(UBOOTENV_CFLAGS)
-artifact_install_LDADD = $(LIBCOMMON) $(INIH_LIBS) $(UBOOTENV_LIBS)
+artifact_install_CFLAGS = $(AM_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(UBOOTENV_CFLAGS) $(EFIVAR_CFLAGS)
+artifact_install_LDADD = $(LIBCOMMON) $(INIH_LIBS) $(UBOOTENV_LIBS) $(EFIVAR_LIBS)
 if HTTP
 artifact_install_LDADD += $(LIBFETCH)
 endif
@@ -30,12 +30,19 @@ artifact_install_SOURCES += %D%/state.c %D%/state.h
 artifact_install_SOURCES += %D%/slots.c %D%/slots.h
 artifact_install_SOURCES += %D%/log.c %D%/log.h
 artifact_install_SOURCES += %D%/proc.c %D%/proc.h
-artifact_install_SOURCES += %D%/boot.c %D%/boot.h
-artifact_install_SOURCES += %D%/boot/evidence.c %D%/boot/evidence.h
-artifact_install_SOURCES += %D%/boot/script.c
+BOOT_SOURCES = %D%/boot.c %D%/boot.h
+BOOT_SOURCES += %D%/boot/script.c
+BOOT_SOURCES += %D%/boot/tryboot.c
+BOOT_SOURCES += %D%/boot/evidence.c %D%/boot/evidence.h
+BOOT_SOURCES += %D%/boot/efivars.c %D%/boot/efivars.h
+BOOT_SOURCES += %D%/boot/words.c %D%/boot/words.h
 if UBOOT
-artifact_install_SOURCES += %D%/boot/uboot.c
+BOOT_SOURCES += %D%/boot/uboot.c
 endif
+if EFI
+BOOT_SOURCES += %D%/boot/efi.c
+endif
+artifact_install_SOURCES += $(BOOT_SOURCES)
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5
 EXTRA_DIST += %D%/README.md %D%/state.md
 EXTRA_DIST += %D%/boot/uboot/boot.cmd %D%/boot/uboot/twinroot.txt

@@ -17,7 +17,7 @@ arm64) triplet=aarch64-linux-gnu multi=aarch64-linux-gnu ;;
 *) echo "usage: cross.sh i386|arm64 DIRECTORY [install DEST]" >&2; exit 2 ;;
 esac
 wanted="libc6-dev libssl-dev libzstd-dev libjansson-dev libarchive-dev libext2fs-dev libfdisk-dev libcurl4-openssl-dev libinih-dev
-	libubootenv-dev libp11-kit-dev check libgcc-s1"
+	libubootenv-dev libefivar-dev libp11-kit-dev check libgcc-s1"
 if [ ! -f "$root/.complete" ]; then
 	debs_open "$arch" "$dir"
 	# shellcheck disable=SC2086

@@ -29,7 +29,7 @@ shell)
 cppcheck)
 	# memleak: cppcheck 2.10 does not know attribute cleanup; LeakSanitizer and valgrind look at that.
 	sources | grep -v '^tests/' | xargs cppcheck -q --enable=warning,portability --inline-suppr \
-		--suppress=missingIncludeSystem --suppress=memleak -D_GNU_SOURCE -D__linux__ -DWITH_UBOOT -DWITH_HTTP -DWITH_PKCS11 -DWITH_DISK \
+		--suppress=missingIncludeSystem --suppress=memleak -D_GNU_SOURCE -D__linux__ -DWITH_UBOOT -DWITH_EFI -DWITH_HTTP -DWITH_PKCS11 -DWITH_DISK \
 		-I. --std=c11 -j2 --template='{file}: {id}: {message}' 2>&1 | judge cppcheck ;;
 analyzer)
 	# GCC 12 does not know attribute cleanup either: leaks of what is freed at the end of a scope are left out.

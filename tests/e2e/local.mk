@@ -73,3 +73,15 @@ EXTRA_DIST += %D%/boot_check.sh %D%/boot_pairs.py %D%/state_record.py %D%/instal
 if UBOOT
 TESTS += %D%/uboot.sh
 endif
+if INSTALLER
+TESTS += %D%/tryboot.sh
+endif
+EXTRA_DIST += %D%/tryboot.sh %D%/firmware.sh
+if EFI
+check_PROGRAMS += efishim.so
+efishim_so_SOURCES = %D%/efishim.c
+efishim_so_CFLAGS = -std=gnu11 $(WARNING_FLAGS) -fPIC $(EFIVAR_CFLAGS)
+efishim_so_LDFLAGS = -shared
+TESTS += %D%/efi.sh
+endif
+EXTRA_DIST += %D%/efi.sh

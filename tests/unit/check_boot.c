@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Boot stores that are files, and the evidence of a trial: damage is always seen, and nothing but a trial looks like one. */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "installer/boot.h"
+#include "installer/boot/efivars.h"
+#include "installer/boot/evidence.h"
+#include "installer/boot/words.h"
+
+#define SECTOR 512
+#define GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+
+static char root[64];
+static char path[128];
+static struct art_err err;
+static struct config config;
+static struct boot boot;
+static char backend[] = "tryboot", reboot[] = "/bin/true";
+
+static void setup(void)
+{
+	snprintf(root, sizeof(root), "%s/check_boot.XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	snprintf(path, sizeof(path), "%s/autoboot.txt", root);
+	memset(&config, 0, sizeof(config));
+	config.boot_backend = backend;
+	config.boot_autoboot = path;
+	config.boot_reboot = reboot;
+	config.boot_timeout = 10;
+	config.boot_partition_a = 2;
+	config.boot_partition_b = 3;
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", root);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void write_file(const char *name, const void *bytes, size_t len)
+{
+	FILE *f = fopen(name, "wb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static void read_sector(char sector[SECTOR])
+{
+	FILE *f = fopen(path, "rb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fread(sector, 1, SECTOR, f), SECTOR);
+	ck_assert_int_eq(fgetc(f), EOF);
+	fclose(f);
+}
+
+static void make_factory(void)
+{
+	char sector[SECTOR];
+	int n = snprintf(sector, sizeof(sector),
+			 "[all]\r\ntryboot_a_b=1\r\nboot_partition=2\n[tryboot]\nboot_partition=3\n");
+
+	memset(sector + n, '\n', sizeof(sector) - (size_t)n);
+	write_file(path, sector, sizeof(sector));
+	ck_assert_int_eq(boot_open(&boot, &config, &err), 0);
+}
+
+static struct boot_state state_now(void)
+{
+	struct boot_state s;
+
+	ck_assert_int_eq(boot_get(&boot, &s, &err), 0);
+	return s;
+}
+
+START_TEST(tryboot_acts)
+{
+	struct boot_state s;
+
+	make_factory();
+	s = state_now();
+	ck_assert(s.standard == 0 && s.trial == BOOT_NONE && s.one_shot && !s.bad[0] && !s.bad[1]);
+	ck_assert_int_eq(boot_noop(&boot, &err), 0);
+	ck_assert_int_eq(boot_bad(&boot, 1, 7, &err), 0);
+	s = state_now();
+	ck_assert(s.standard == 0 && s.bad[1] && s.transaction == 7);
+	ck_assert_int_eq(boot_arm(&boot, 1, 3, 8, &err), 0);
+	s = state_now();
+	ck_assert(s.standard == 0 && s.trial == 1 && s.left == 1 && !s.bad[1]);
+	ck_assert_int_eq(boot_noop(&boot, &err), 0);
+	ck_assert_int_eq(boot_commit(&boot, 1, 9, &err), 0);
+	s = state_now();
+	ck_assert(s.standard == 1 && s.trial == BOOT_NONE && s.left == 0);
+	/* Nothing is armed: the ordinary program. */
+	ck_assert_int_eq(boot.ops->reboot(&boot, &err), 0);
+	boot_close(&boot);
+}
+END_TEST
+
+/* Never boot the default: the other is. With both bad it stays. */
+START_TEST(tryboot_both_bad)
+{
+	struct boot_state s;
+
+	make_factory();
+	ck_assert_int_eq(boot_bad(&boot, 0, 1, &err), 0);
+	s = state_now();
+	ck_assert(s.standard == 1 && s.bad[0] && !s.bad[1]);
+	ck_assert_int_eq(boot_bad(&boot, 1, 2, &err), 0);
+	s = state_now();
+	ck_assert(s.standard == 1 && s.bad[0] && s.bad[1]);
+	boot_close(&boot);
+}
+END_TEST
+
+/* There is no device tree here to make up for damage, so each of it must be an error. */
+START_TEST(tryboot_every_bit)
+{
+	char good[SECTOR], wrong[SECTOR];
+	struct boot_state s;
+	size_t i;
+
+	make_factory();
+	ck_assert_int_eq(boot_arm(&boot, 1, 3, 8, &err), 0);
+	read_sector(good);
+	for (i = 0; i < (size_t)SECTOR * 8; i++) {
+		memcpy(wrong, good, SECTOR);
+		wrong[i / 8] = (char)(wrong[i / 8] ^ (1 << i % 8));
+		write_file(path, wrong, SECTOR);
+		ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_IO, "bit %zu", i);
+	}
+	for (i = 0; i < SECTOR; i++) {
+		write_file(path, good, i);
+		ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_IO, "length %zu", i);
+	}
+	boot_close(&boot);
+}
+END_TEST
+
+START_TEST(tryboot_configuration)
+{
+	make_factory();
+	boot_close(&boot);
+	config.boot_partition_b = 2;
+	ck_assert_int_eq(boot_open(&boot, &config, &err), ART_E_USAGE);
+	config.boot_partition_b = 0;
+	ck_assert_int_eq(boot_open(&boot, &config, &err), ART_E_USAGE);
+	config.boot_partition_b = 5;
+	ck_assert_int_eq(boot_open(&boot, &config, &err), 0);
+	ck_assert_int_eq(boot_noop(&boot, &err), ART_E_USAGE);
+	boot_close(&boot);
+}
+END_TEST
+
+START_TEST(words)
+{
+	static const char *const wrong[] = { "trial", "trial=c", "left=x", "other=1",
+					     "trial=a  bad=q" };
+	struct boot_state s, back;
+	char text[BOOT_WORDS_MAX];
+	size_t i;
+
+	boot_state_init(&s);
+	s.bad[0] = s.bad[1] = true;
+	s.trial = 0;
+	s.left = 9;
+	s.transaction = UINT64_C(999999999999999999);
+	boot_words_format(text, &s);
+	boot_state_init(&back);
+	ck_assert_int_eq(boot_words_parse(&back, text), 0);
+	ck_assert(back.trial == 0 && back.left == 9 && back.bad[0] && back.bad[1] &&
+		  back.transaction == s.transaction);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_assert_int_eq(boot_words_parse(&back, wrong[i]), -1);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	ck_assert_int_eq(boot_words_parse(&back, text), -1);
+}
+END_TEST
+
+/* A file below the root, with its directories. */
+static void put_below(const char *name, const void *bytes, size_t len)
+{
+	char full[512], *p;
+
+	snprintf(full, sizeof(full), "%s%s", root, name);
+	for (p = full + strlen(root) + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(full, 0700);
+		*p = '/';
+	}
+	write_file(full, bytes, len);
+}
+
+static void put_text(const char *name, const char *text)
+{
+	put_below(name, text, strlen(text));
+}
+
+START_TEST(evidence_command_line)
+{
+	static const struct {
+		const char *text;
+		bool trial;
+	} lines[] = {
+		{ "root=/dev/x twinroot.trial=1 quiet\n", true },
+		{ "twinroot.trial=1", true },
+		{ "root=/dev/x\n", false },
+		{ "twinroot.trial=0\n", false },
+		{ "xtwinroot.trial=1 twinroot.trial=10 twinroot.trial\n", false },
+		{ "", false },
+	};
+	size_t i;
+
+	ck_assert(!boot_evidence_trial_in(root));
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		put_text("/proc/cmdline", lines[i].text);
+		ck_assert_msg(boot_evidence_trial_in(root) == lines[i].trial, "%s", lines[i].text);
+	}
+}
+END_TEST
+
+START_TEST(evidence_firmware)
+{
+	static const char *const node = "/sys/firmware/devicetree/base/chosen/bootloader/";
+	char name[128];
+	struct boot_firmware f;
+
+	snprintf(name, sizeof(name), "%spartition", node);
+	put_below(name, "\0\0\0\3", 4);
+	boot_evidence_firmware(root, &f);
+	ck_assert(f.partition == 3 && !f.tryboot);
+	snprintf(name, sizeof(name), "%stryboot", node);
+	put_below(name, "\0\0\0\0", 4);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_below(name, "\0\0\1", 3);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_below(name, "\0\0\0\1", 4);
+	ck_assert(boot_evidence_trial_in(root));
+	boot_evidence_firmware(root, &f);
+	ck_assert(f.tryboot);
+}
+END_TEST
+
+static void put_own(int trial, unsigned int entry_b, bool spoil)
+{
+	char bytes[4 + EFI_WORDS_MAX] = { 7 };
+	struct efi_words w = { .entry = { 1, entry_b }, .write = 12 };
+
+	boot_state_init(&w.state);
+	w.state.trial = trial;
+	w.state.standard = 0;
+	ck_assert_int_eq(efi_words_format(bytes + 4, &w, &err), 0);
+	if (spoil)
+		bytes[20] ^= 1;
+	put_below("/sys/firmware/efi/efivars/" EFI_OWN_NAME "-" EFI_OWN_GUID, bytes,
+		  4 + strlen(bytes + 4));
+}
+
+START_TEST(evidence_efi)
+{
+	const char *current = "/sys/firmware/efi/efivars/BootCurrent-" GLOBAL;
+	const char *order = "/sys/firmware/efi/efivars/BootOrder-" GLOBAL;
+
+	put_below(order, "\7\0\0\0\1\0\2\0", 8);
+	put_own(1, 2, false);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_below(current, "\6\0\0\0\1\0", 6);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_below(current, "\6\0\0\0\2\0", 6);
+	ck_assert(boot_evidence_trial_in(root));
+	put_own(1, 2, true);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_own(BOOT_NONE, 2, false);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_own(1, 3, false);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_own(1, 2, false);
+	put_below(order, "\7\0\0\0\7\0\1\0\2\0", 10);
+	ck_assert(boot_evidence_trial_in(root));
+	put_below(order, "\7\0\0\0\7\0\2\0\1\0", 10);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_below(order, "\7\0\0\0\2\0\1\0", 8);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_below(order, "\7\0\0\0", 4);
+	ck_assert(!boot_evidence_trial_in(root));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("boot");
+	TCase *t = tcase_create("boot");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, tryboot_acts);
+	tcase_add_test(t, tryboot_both_bad);
+	tcase_add_test(t, tryboot_every_bit);
+	tcase_add_test(t, tryboot_configuration);
+	tcase_add_test(t, words);
+	tcase_add_test(t, evidence_command_line);
+	tcase_add_test(t, evidence_firmware);
+	tcase_add_test(t, evidence_efi);
+	suite_add_tcase(s, t);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? 1 : 0;
+}
