@@ -65,6 +65,7 @@ struct boot {
 };
 
 extern const struct boot_ops boot_script;
+extern const struct boot_ops boot_grub;
 #ifdef WITH_UBOOT
 extern const struct boot_ops boot_uboot;
 #endif
@@ -88,5 +89,10 @@ const char *boot_caution(struct boot *b);
  * transaction, arming). -1: unknown name or wrong value. */
 void boot_state_init(struct boot_state *s);
 int boot_state_set(struct boot_state *s, const char *name, const char *value);
+
+/* For backends whose boot script puts `twinroot.slot=a` or `b` on the kernel's command line: that slot, or BOOT_NONE
+ * when there is no such word or two that differ. */
+int boot_booted_from_cmdline(void);
+int boot_booted_from_text(const char *cmdline);
 
 #endif

@@ -33,6 +33,8 @@ struct config {
 	char *boot_backend;
 	char *boot_script;
 	char *boot_environment;
+	char *boot_store;
+	char *boot_store_copy;
 	char *boot_reboot;
 	uint64_t boot_tries;
 	uint64_t boot_timeout;

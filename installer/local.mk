@@ -26,8 +26,10 @@ artifact_install_SOURCES += %D%/log.c %D%/log.h
 artifact_install_SOURCES += %D%/proc.c %D%/proc.h
 artifact_install_SOURCES += %D%/boot.c %D%/boot.h
 artifact_install_SOURCES += %D%/boot/script.c
+artifact_install_SOURCES += %D%/boot/grub.c
 if UBOOT
 artifact_install_SOURCES += %D%/boot/uboot.c
 endif
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5
-EXTRA_DIST += %D%/README.md %D%/state.md
+dist_pkgdata_DATA += %D%/boot/grub/twinroot.cfg %D%/boot/grub/twinroot-settings.cfg
+EXTRA_DIST += %D%/README.md %D%/state.md %D%/boot/grub/README.md

@@ -65,6 +65,12 @@ EXTRA_DIST += %D%/device.sh
 if INSTALLER
 TESTS += %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_order.sh
 endif
+if INSTALLER
+if TOOLS
+TESTS += %D%/grub.sh
+endif
+endif
+EXTRA_DIST += %D%/grub.sh
 EXTRA_DIST += %D%/install_abuse.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/uboot.sh
 if UBOOT
 TESTS += %D%/uboot.sh
