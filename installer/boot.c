@@ -11,9 +11,12 @@
 #include "libartifact/io.h"
 #include "libartifact/util.h"
 
+#define CMDLINE_MAX (64 * 1024)
+
 static const struct boot_ops *const backends[] = {
 	&boot_script,
 	&boot_tryboot,
+	&boot_grub,
 #ifdef WITH_UBOOT
 	&boot_uboot,
 #endif
@@ -139,18 +142,35 @@ void boot_state_bad(struct boot_state *s, int slot, unsigned int unused)
 	s->bad[slot] = true;
 }
 
-void boot_booted_from_cmdline(struct boot_state *s)
+int boot_booted_from_text(const char *cmdline)
+{
+	static const char word[] = "twinroot.slot=";
+	const char *p = cmdline;
+	int slot = BOOT_NONE;
+
+	while (*p) {
+		size_t len = strcspn(p, " \t\n");
+
+		if (len == strlen(word) + 1 && strncmp(p, word, strlen(word)) == 0) {
+			int this = p[len - 1] - 'a';
+
+			if (this < 0 || this > 1 || (slot != BOOT_NONE && slot != this))
+				return BOOT_NONE;
+			slot = this;
+		}
+		p += len + (p[len] != '\0');
+	}
+	return slot;
+}
+
+int boot_booted_from_cmdline(void)
 {
 	cleanup_free uint8_t *text = NULL;
-	char *word, *rest = NULL;
 	size_t len;
 
-	if (art_read_file("/proc/cmdline", 65536, &text, &len, NULL) < 0)
-		return;
-	for (word = strtok_r((char *)text, " \n", &rest); word;
-	     word = strtok_r(NULL, " \n", &rest))
-		if (strncmp(word, "twinroot.slot=", 14) == 0)
-			boot_state_set(s, "booted", word + 14);
+	if (art_read_file("/proc/cmdline", CMDLINE_MAX, &text, &len, NULL) < 0)
+		return BOOT_NONE;
+	return boot_booted_from_text((char *)text);
 }
 
 int boot_get(struct boot *b, struct boot_state *s, struct art_err *err)

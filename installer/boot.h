@@ -67,6 +67,7 @@ struct boot {
 
 extern const struct boot_ops boot_script;
 extern const struct boot_ops boot_tryboot;
+extern const struct boot_ops boot_grub;
 #ifdef WITH_UBOOT
 extern const struct boot_ops boot_uboot;
 #endif
@@ -99,8 +100,9 @@ void boot_state_arm(struct boot_state *s, int slot, unsigned int tries);
 void boot_state_commit(struct boot_state *s, int slot, unsigned int unused);
 void boot_state_bad(struct boot_state *s, int slot, unsigned int unused);
 
-/* For backends whose boot script says on the kernel's command line what it started: the last `twinroot.slot=` there
- * replaces s->booted. */
-void boot_booted_from_cmdline(struct boot_state *s);
+/* For backends whose boot script puts `twinroot.slot=a` or `b` on the kernel's command line: that slot, or BOOT_NONE
+ * when there is no such word or two that differ. */
+int boot_booted_from_cmdline(void);
+int boot_booted_from_text(const char *cmdline);
 
 #endif

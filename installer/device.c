@@ -60,7 +60,7 @@ static int open_parts(struct device *d, enum device_use use, struct art_err *err
 	if (code == ART_E_BOOT_LOST && use == DEVICE_CHECK) {
 		d->boot_lost = true;
 		boot_state_init(&d->boot_state);
-		boot_booted_from_cmdline(&d->boot_state);
+		d->boot_state.booted = boot_booted_from_cmdline();
 		code = 0;
 	}
 	if (code == 0)

@@ -36,6 +36,7 @@ BOOT_SOURCES += %D%/boot/tryboot.c
 BOOT_SOURCES += %D%/boot/evidence.c %D%/boot/evidence.h
 BOOT_SOURCES += %D%/boot/efivars.c %D%/boot/efivars.h
 BOOT_SOURCES += %D%/boot/words.c %D%/boot/words.h
+BOOT_SOURCES += %D%/boot/grub.c
 if UBOOT
 BOOT_SOURCES += %D%/boot/uboot.c
 endif
@@ -46,3 +47,5 @@ artifact_install_SOURCES += $(BOOT_SOURCES)
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5
 EXTRA_DIST += %D%/README.md %D%/state.md
 EXTRA_DIST += %D%/boot/uboot/boot.cmd %D%/boot/uboot/twinroot.txt
+dist_pkgdata_DATA += %D%/boot/grub/twinroot.cfg %D%/boot/grub/twinroot-settings.cfg
+EXTRA_DIST += %D%/boot/grub/README.md

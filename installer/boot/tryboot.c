@@ -163,7 +163,7 @@ static int from_evidence(struct boot *b, struct boot_state *s, bool as_try, stru
 	const struct tryboot *own = b->own;
 
 	if (s->booted == BOOT_NONE)
-		return art_fail(err, ART_E_IO,
+		return art_fail(err, ART_E_BOOT_LOST,
 				"'%s' %s, and the firmware does not tell in the device tree which slot it started; write the file afresh as artifact-install(8) shows",
 				b->config->boot_autoboot, own->damage);
 	s->standard = as_try ? 1 - s->booted : s->booted;

@@ -123,7 +123,8 @@ static int read_state(const struct store *store, struct boot_state *s, struct ar
 			return art_fail(err, ART_E_FAILED,
 					"variable '%s' is '%s', which is not understood", full, value);
 	}
-	boot_booted_from_cmdline(s);
+	if (boot_booted_from_cmdline() != BOOT_NONE)
+		s->booted = boot_booted_from_cmdline();
 	return 0;
 }
 

@@ -128,7 +128,7 @@ cp dev/a.img before.img
 rm -rf dev/state
 flip "$auto" 30
 rm -r "$tree/chosen"
-expect_error 6 io inst install v1.artifact
+expect_error 6 boot-lost inst install v1.artifact
 expect_err "autoboot.txt' is damaged (its checksum is wrong), and the firmware does not tell"
 rm "$auto"
 expect_error 6 io inst install v1.artifact

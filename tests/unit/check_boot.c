@@ -138,11 +138,11 @@ START_TEST(tryboot_every_bit)
 		memcpy(wrong, good, SECTOR);
 		wrong[i / 8] = (char)(wrong[i / 8] ^ (1 << i % 8));
 		write_file(path, wrong, SECTOR);
-		ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_IO, "bit %zu", i);
+		ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_BOOT_LOST, "bit %zu", i);
 	}
 	for (i = 0; i < SECTOR; i++) {
 		write_file(path, good, i);
-		ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_IO, "length %zu", i);
+		ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_BOOT_LOST, "length %zu", i);
 	}
 	boot_close(&boot);
 }

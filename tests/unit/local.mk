@@ -110,7 +110,7 @@ check_conf_CFLAGS = $(UNIT_CFLAGS) $(INIH_CFLAGS)
 check_conf_LDADD = $(UNIT_LIBS) $(INIH_LIBS)
 check_PROGRAMS += check_boot
 TESTS += check_boot
-check_boot_SOURCES = %D%/check_boot.c installer/proc.c installer/proc.h $(BOOT_SOURCES)
+check_boot_SOURCES = %D%/check_boot.c installer/proc.c installer/proc.h installer/slots.c installer/slots.h $(BOOT_SOURCES)
 check_boot_CFLAGS = $(UNIT_CFLAGS) $(UBOOTENV_CFLAGS) $(EFIVAR_CFLAGS)
 check_boot_LDADD = $(UNIT_LIBS) $(UBOOTENV_LIBS) $(EFIVAR_LIBS)
 endif
