@@ -130,6 +130,7 @@ int disk_table_write(const struct disk *d, struct art_err *err)
 	if (!cxt)
 		return art_fail_memory(err);
 	code = write_table(cxt, d, err);
+	fdisk_set_script(cxt, NULL); /* context and script hold each other */
 	fdisk_unref_context(cxt);
 	return code;
 }
