@@ -20,7 +20,10 @@
 
 /* The first second that FAT can tell. */
 #define FAT_TIME_MIN INT64_C(315532800)
+#define FAT16_FROM (4 * ART_MIB)
 #define FAT32_FROM (512 * ART_MIB)
+/* Below this, clusters as mkfs.vfat makes them are too few for FAT16. */
+#define ROOMY_FROM (16 * ART_MIB)
 /* Where a child finds the image. */
 #define IMAGE "/proc/self/fd/3"
 
@@ -140,7 +143,9 @@ static int set_path(struct fat *f)
 
 unsigned int disk_fat_bits(const struct disk_part *p)
 {
-	return p->fat ? (unsigned int)p->fat : p->size < FAT32_FROM ? 16 : 32;
+	if (p->fat)
+		return (unsigned int)p->fat;
+	return p->size < FAT16_FROM ? 12 : p->size < FAT32_FROM ? 16 : 32;
 }
 
 static int format(struct fat *f)
@@ -163,6 +168,8 @@ static int format(struct fat *f)
 		code = add(f, &w, "-F%u", disk_fat_bits(p));
 	if (code == 0)
 		code = add(f, &w, "-i%.8s", uuid);
+	if (code == 0 && disk_fat_bits(p) == 16 && p->size < ROOMY_FROM)
+		code = add(f, &w, "-s1");
 	/* Boot code in the filesystem finds itself by the sectors before it. */
 	if (code == 0)
 		code = add(f, &w, "-h%llu", (unsigned long long)(p->start / DISK_SECTOR));

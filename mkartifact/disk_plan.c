@@ -120,8 +120,10 @@ static int plan_id(struct disk_layout *l, struct art_err *err)
 
 static const char *default_type(const struct disk_layout *l, const struct disk_part *p)
 {
+	if (p->content == DISK_FAT && l->table == DISK_MBR && disk_fat_bits(p) < 32)
+		return disk_fat_bits(p) == 12 ? "01" : "0e";
 	if (p->content == DISK_FAT)
-		return l->table == DISK_MBR && disk_fat_bits(p) != 32 ? "0e" : "fat";
+		return "fat";
 	if (p->content == DISK_GRUB)
 		return l->table == DISK_GPT ? "bios-boot" : "da"; /* da: no filesystem */
 	return "linux";

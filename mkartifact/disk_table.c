@@ -12,8 +12,11 @@
 
 static int fail(struct art_err *err, int ret, const char *what, const char *name)
 {
+	/* The library says these of a table, the system everything else of the file. */
+	bool table = ret == -EINVAL || ret == -ERANGE || ret == -ENOSYS;
+
 	errno = -ret;
-	return art_fail_errno(err, ART_E_FAILED, "partition table: cannot %s%s", what, name);
+	return art_fail_errno(err, table ? ART_E_FAILED : ART_E_IO, "partition table: cannot %s%s", what, name);
 }
 
 /* SIZE and START in bytes; TYPE as the label knows it. */
@@ -130,6 +133,7 @@ int disk_table_write(const struct disk *d, struct art_err *err)
 	if (!cxt)
 		return art_fail_memory(err);
 	code = write_table(cxt, d, err);
+	fdisk_set_script(cxt, NULL); /* context and script hold each other */
 	fdisk_unref_context(cxt);
 	return code;
 }

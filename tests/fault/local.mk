@@ -2,6 +2,10 @@
 # Fault injection: shims for LD_PRELOAD, and the runs that use them.
 EXTRA_DIST += %D%/fault.py %D%/alloc.sh %D%/syscalls.sh %D%/install.sh
 TESTS += %D%/alloc.sh %D%/syscalls.sh
+if DISK
+TESTS += %D%/disk.sh
+endif
+EXTRA_DIST += %D%/disk.sh
 if INSTALLER
 TESTS += %D%/install.sh
 endif
