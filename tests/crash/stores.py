@@ -3,7 +3,7 @@
 
 A store class has: name; config (lines of [boot]); files (more files for /etc/twinroot); nodes (the block devices it wants, as offset
 and length in the boot partition); parts (offset and length of each copy); make() -> [(offset, bytes)], the factory's contents;
-read(bytes of the boot partition) -> variables or None; update(bytes, variables) -> (offset, bytes), the bootloader's own write, or
+read(bytes of the boot partition) -> variables or None; view(bytes) -> the variables of each copy, None where it does not count; update(bytes, variables) -> (offset, bytes), the bootloader's own write, or
 None when the bootloader could not make it.
 """
 import hashlib
@@ -53,6 +53,10 @@ class Native:
             found.append(flag if zlib.crc32(boot[off + 5:off + size]) == crc else None)
         return found
 
+    def view(self, boot):
+        return [unpack(bytes(boot[off + 5:off + size])) if flag is not None else None
+                for flag, (off, size) in zip(self.copies(boot), self.parts)]
+
     def newest(self, boot):
         one, two = self.copies(boot)
         if one is None or two is None:
@@ -95,6 +99,9 @@ class Single:
 
     def make(self):
         return [(0, self.image(FACTORY))]
+
+    def view(self, boot):
+        return [self.one(boot, off) for off, _ in self.parts]
 
     def read(self, boot):
         return self.one(boot, 0)
@@ -178,8 +185,11 @@ class Grub:
         whole = None not in values and found.get("twinroot_check") == "-".join(values)
         return found if whole and found["twinroot_default"] in ("a", "b") else {}
 
+    def view(self, boot):
+        return [self.one(boot, off) for off, _ in self.parts]
+
     def newest(self, boot):
-        copies = [self.one(boot, off) for off, _ in self.parts]
+        copies = self.view(boot)
         rank = [(int(c["twinroot_sequence"]), -int(c["twinroot_left"])) if c else (-1, 0) for c in copies]
         n = int(rank[1] > rank[0])
         return n, copies
