@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import booted
 import inject
 import judge
 import known
@@ -79,6 +80,11 @@ class Pool:
         self.pool.join()
 
 
+def what(plan):
+    """A plan without its count."""
+    return plan and (plan[0], plan[2])
+
+
 class Expected:
     """What every prefix shows, from a first walk through the log; and whether the steps kept their promises."""
 
@@ -106,9 +112,10 @@ class Expected:
         begin = 0
         for name, end in self.recording.marks:
             first, last = self.at(begin - 1), self.at(end - 1)
-            allowed = {first.plan, last.plan, (None, 0, first.plan[2]) if first.plan else None}
+            # How many tries are left may change in between: a slot that is healthy has them filled up.
+            allowed = {what(first.plan), what(last.plan), (None, first.plan and first.plan[2])}
             for n in range(begin, end):
-                if self.at(n).plan not in allowed:
+                if what(self.at(n).plan) not in allowed:
                     self.failures.add("entry %d, %s" % (n, name), "the bootloader says %s" % (self.at(n).plan,))
             if end and not name.startswith("boot ") and name != "shutdown":
                 safe = self.at(self.safe[end - 1])
@@ -121,29 +128,49 @@ class Expected:
         return {self.at(i).plan for i in range(first - 1, n + 1)}
 
 
-def visible(view, cheap):
-    """What tells two states apart for the bootloader and the installer."""
-    variables = cheap.memo(("variables", cheap.disk.version["boot"]),
-                           lambda: json.dumps(cheap.world.store.read(cheap.disk.part("boot")), sort_keys=True))
-    return variables, view.record.health, view.record.block, tuple(sorted(view.slots.items()))
+class Distinct:
+    """States that are new to the bootloader, or to bootloader and installer together."""
+
+    def __init__(self, cheap, export):
+        self.cheap, self.export = cheap, export
+        self.stores, self.states, self.exported = {}, set(), []
+
+    def look(self, view, where):
+        """True for a new one."""
+        boot = self.cheap.disk.part("boot") if ("view", self.cheap.disk.version["boot"]) not in self.cheap.known else None
+        copies = self.cheap.memo(("view", self.cheap.disk.version["boot"]),
+                                 lambda: json.dumps(self.cheap.world.store.view(boot), sort_keys=True))
+        if view.plan and copies not in self.stores:
+            self.stores[copies] = (self.cheap.disk.part("boot"), where)
+            if self.export:
+                entry = judge.export(self.cheap.disk.file.name, self.export, view, len(self.exported))
+                self.exported.append(dict(entry, cut=where))
+        key = copies, view.record.health, view.record.block, tuple(sorted(view.slots.items()))
+        new = key not in self.states
+        self.states.add(key)
+        return new
+
+    def close(self):
+        if self.export:
+            with open(os.path.join(self.export, "states.json"), "w", encoding="ascii") as file:
+                json.dump({"store": self.cheap.world.store.name, "parts": self.cheap.world.store.parts, "layout": lab.LAYOUT,
+                           "states": self.exported}, file, indent=1)
 
 
-def replay_store(world, steps, effort, seed, workers, export=None):
-    """Record STEPS on WORLD's store and judge every state. The number of failures."""
+def replay_store(world, effort, seed, workers, export=None):
+    """Record a life on WORLD's store and judge every state: (the number of failures, the distinct states of the store)."""
     begun = time.monotonic()
-    recording = record.Recording(world, steps)
+    recording = record.Recording(world, record.life(world.checks))
     work_disk = os.path.join(world.folder, "work.img")
     shutil.copy(world.base, work_disk)
     disk, failures = replay.Disk(work_disk), Failures()
     cheap = judge.Cheap(disk, world, recording.blocks)
-    units = [block // stores.UNIT for block in recording.blocks]
-    if len(set(units)) != len(units):
+    if len({block // stores.UNIT for block in recording.blocks}) != 2:
         failures.add("data partition", "both blocks of the state record lie in one erase unit")
     expected = Expected(recording, disk, cheap, failures)
     expected.promises()
-    kinds, distinct, real, exported = collections.Counter(), {}, collections.Counter(), []
-    pool = Pool(world, failures, workers)
-    rng = random.Random("%s real" % seed)
+    kinds, real, distinct = collections.Counter(), collections.Counter(), Distinct(cheap, export)
+    pool, rng = Pool(world, failures, workers), random.Random("%s real" % seed)
     walk = replay.Replay(disk, recording, seed, effort.subsets, effort.torn_every, effort.garbled_every)
     for kind, n, start in walk.states():
         kinds[kind] += 1
@@ -155,29 +182,49 @@ def replay_store(world, steps, effort, seed, workers, export=None):
             faults.append("the state record is lost")
         for fault in faults:
             failures.add(where, fault)
-        key = visible(view, cheap)
-        new = key not in distinct
-        if new:
-            distinct[key] = where
-            if export and view.plan:
-                exported.append(dict(judge.export(work_disk, export, view, len(exported)), cut=where))
-        if not faults and (new or rng.random() < effort.real[kind]):
+        new = distinct.look(view, where)
+        if not faults and effort.real and (new or rng.random() < effort.real[kind]):
             real[kind] += 1
             pool.add(work_disk, view, kind == "garbled", where)
     pool.close()
+    distinct.close()
     disk.close()
     os.unlink(work_disk)
-    if export:
-        with open(os.path.join(export, "states.json"), "w", encoding="ascii") as file:
-            json.dump({"store": world.store.name, "layout": lab.LAYOUT, "states": exported}, file, indent=1)
     print("%s: %d requests of %d steps; states: %s = %d; distinct to bootloader and record: %d; started for real, with the next "
           "install: %d (%s); failures: %d; seed %s; %.0f s"
-          % (world.store.name, len(recording.entries), len(steps), ", ".join("%s %d" % item for item in kinds.items()),
-             sum(kinds.values()), len(distinct), sum(real.values()), ", ".join("%s %d" % item for item in real.items()), failures.count,
-             seed, time.monotonic() - begun), flush=True)
-    for story, count in pool.stories.most_common():
+          % (world.store.name, len(recording.entries), len(recording.marks) - 1, ", ".join("%s %d" % item for item in kinds.items()),
+             sum(kinds.values()), len(distinct.states), sum(real.values()), ", ".join("%s %d" % item for item in real.items()),
+             failures.count, seed, time.monotonic() - begun), flush=True)
+    for story, count in pool.stories.most_common(None if effort is FULL else 12):
         print("  %5d  %s" % (count, story))
-    return failures.count
+    return failures.count, list(distinct.stores.values())
+
+
+PARTS = ("replay", "booted", "inject", "kill", "known")
+
+
+def run_store(name, parts, options):
+    world = record.World(os.path.join(options.folder, name), options.build, stores.STORES[name])
+    effort, failures, states = FULL if options.full else SHORT, 0, []
+    if options.cheap:
+        effort = effort._replace(real=None)
+    export = options.export and os.path.join(options.export, name)
+    if export:
+        os.makedirs(export, exist_ok=True)
+    if "replay" in parts:
+        failures, states = replay_store(world, effort, options.seed, os.cpu_count() or 1, export)
+    if "booted" in parts and states and name == "uboot-pair":
+        failures += booted.uboot(world, states, options.seed, len(states) if options.full else 8, os.path.join(world.folder, "booted"))
+    # What follows is about the installer; one store is enough.
+    if name != options.stores[0]:
+        return failures
+    if "inject" in parts:
+        failures += inject.errors(world, options.seed, options.full)
+    if "kill" in parts:
+        failures += inject.kills(world, options.seed, options.full)
+    if "known" in parts:
+        failures += known.run(world, options.seed)
+    return failures
 
 
 def main():
@@ -186,28 +233,13 @@ def main():
     parser.add_argument("folder", help="a new folder, in memory")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seed", default=os.environ.get("SEED", "1"))
-    parser.add_argument("--store", action="append", choices=["uboot-redundant", "uboot-pair"])
-    parser.add_argument("--only", choices=["replay", "known", "inject", "kill"], action="append")
+    parser.add_argument("--store", dest="stores", action="append", choices=list(stores.STORES))
+    parser.add_argument("--only", choices=PARTS, action="append")
+    parser.add_argument("--cheap", action="store_true", help="start no device: the parsers alone")
     parser.add_argument("--export", help="write out a disk for each distinct state")
     options = parser.parse_args()
-    effort = FULL if options.full else SHORT
-    parts = options.only or ["replay", "known", "inject", "kill"]
-    workers, failures = os.cpu_count() or 1, 0
-    names = options.store or ["uboot-redundant"]
-    for name in names:
-        world = record.World(os.path.join(options.folder, name), options.build, stores.STORES[name])
-        if options.export:
-            os.makedirs(os.path.join(options.export, name), exist_ok=True)
-        if "replay" in parts:
-            failures += replay_store(world, record.life(world.checks), effort, options.seed, workers,
-                                     options.export and os.path.join(options.export, name))
-        if "inject" in parts:
-            failures += inject.errors(world, options.seed, options.full)
-        if "kill" in parts:
-            failures += inject.kills(world, options.seed, options.full)
-        if "known" in parts and name == names[0]:
-            failures += known.run(world, options.seed)
-    return failures > 0
+    options.stores = options.stores or ["uboot-pair", "uboot-redundant"]
+    return sum(run_store(name, options.only or PARTS, options) for name in options.stores) > 0
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def install(world, folder, daemon):
             except OSError as error:
                 return None, str(error)
             process = device.popen("install", "-q", "/src/2.artifact")
-            words = process.communicate(timeout=600)[1]
+            words = process.communicate(timeout=600)[1].decode(errors="replace")
             return process.returncode, words.strip()
         finally:
             device.close()

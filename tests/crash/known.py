@@ -19,6 +19,7 @@ from stores import STORES
 class GrubFile:
     """GRUB's environment block, a file on ext4 without a journal, read as GRUB does: straight from the disk."""
     name = "grub-editenv"
+    nodes = STORES["uboot-single-copy"].nodes
 
     def read(self, boot):
         with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:

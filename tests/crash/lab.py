@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import fcntl
 import json
-import mmap
 import os
 import shutil
 import signal
@@ -20,7 +19,7 @@ import subprocess
 import time
 import uuid
 
-from stores import UNIT, start
+from stores import UNIT, plan, start
 
 MIB = 1 << 20
 # Each partition starts on an erase unit. The boot partition has its two copies in two of them.
@@ -32,6 +31,7 @@ assert all(off % UNIT == 0 for off, _ in LAYOUT.values())
 
 libc = ctypes.CDLL(None, use_errno=True)
 MS_RDONLY, MS_BIND, MNT_DETACH = 1, 4096, 2
+BLKFLSBUF = 0x1261
 
 
 class Failed(Exception):
@@ -129,7 +129,7 @@ class Device:
     """The device whose disk is the file DISK. FOLDER is its own; SOURCES is seen as /src."""
 
     def __init__(self, folder, disk, sources, store):
-        self.folder, self.sources, self.store = folder, sources, store
+        self.folder, self.disk, self.sources, self.store = folder, disk, sources, store
         self.dev, self.root = os.path.join(folder, "dev"), os.path.join(folder, "root")
         self.mounts, self.loops, self.running = [], {}, None
         os.makedirs(self.dev, exist_ok=True)
@@ -138,7 +138,10 @@ class Device:
             mount("tmpfs", self.dev, "tmpfs")
             for name, minor in (("null", 3), ("zero", 5), ("urandom", 9)):
                 os.mknod(os.path.join(self.dev, name), 0o666 | stat.S_IFCHR, os.makedev(1, minor))
-        for name, (offset, size) in LAYOUT.items():
+        nodes = {name: place for name, place in LAYOUT.items() if name != "boot"}
+        for name, (offset, size) in store.nodes.items():
+            nodes[name] = (LAYOUT["boot"][0] + offset, size)
+        for name, (offset, size) in nodes.items():
             self.loops[name] = Loop(disk, offset, size, os.path.join(self.dev, name))
 
     def mount(self, what, where, kind=None, flags=0):
@@ -147,17 +150,17 @@ class Device:
         self.mounts.append(where)
 
     def boot_bytes(self):
-        return os.pread(self.loops["boot"].fd, LAYOUT["boot"][1], 0)
+        with open(self.disk, "rb") as disk:
+            return os.pread(disk.fileno(), LAYOUT["boot"][1], LAYOUT["boot"][0])
 
     def boot(self):
         """What the bootloader and the first steps of the init system do; the slot that runs."""
         boot = self.boot_bytes()
-        variables = self.store.read(boot)
-        if not variables:
+        if not plan(self.store.read(boot)):
             raise Failed("no environment: the bootloader knows no slot")
-        slot, save = start(variables)
+        slot, trial, save = start(self.store, boot)
         if save:
-            self.bootloader_write(*self.store.update(boot, save))
+            self.bootloader_write(*save)
         try:
             self.mount(os.path.join(self.dev, "slot-" + slot), "", "ext4", MS_RDONLY)
         except OSError as error:
@@ -165,7 +168,7 @@ class Device:
         self.mount(self.dev, "dev", None, MS_BIND)
         self.mount("proc", "proc", "proc")
         # What a kernel of this boot would say.
-        self.say("cmdline", "twinroot.slot=%s twinroot.trial=%d\n" % (slot, save is not None))
+        self.say("cmdline", "twinroot.slot=%s twinroot.trial=%d\n" % (slot, trial))
         self.say("sys/kernel/random/boot_id", "%s\n" % uuid.uuid4())
         self.mount("/sys", "sys", None, MS_BIND)
         self.mount(self.sources, "src", None, MS_BIND)
@@ -179,15 +182,15 @@ class Device:
         self.mount(path, os.path.join("proc", name), None, MS_BIND)
 
     def bootloader_write(self, offset, data):
-        """A bootloader writes through no cache and flushes none."""
-        fd = os.open(os.path.join(self.dev, "boot"), os.O_RDWR | os.O_DIRECT)
-        buffer = mmap.mmap(-1, len(data))
-        buffer.write(data)
+        """A bootloader writes through no cache of the kernel, and flushes none."""
+        fd = os.open(self.disk, os.O_RDWR)
         try:
-            if os.pwrite(fd, buffer, offset) != len(data):
+            if os.pwrite(fd, data, LAYOUT["boot"][0] + offset) != len(data):
                 raise OSError("short write")
         finally:
             os.close(fd)
+        for name in self.store.nodes:
+            fcntl.ioctl(self.loops[name].fd, BLKFLSBUF)
 
     def mount_data(self):
         self.mount(os.path.join(self.dev, "data"), "data", "ext4")
@@ -195,12 +198,12 @@ class Device:
     def popen(self, *words, **options):
         return subprocess.Popen(["/artifact-install", "-c", "/etc/twinroot/install.conf", *words],
                                 preexec_fn=lambda: (os.chroot(self.root), os.chdir("/")),
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+                                **dict({"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}, **options))
 
-    def run(self, *words, may_fail=False):
-        """artifact-install WORDS in the running slot; its output."""
-        process = self.popen(*words)
-        out, errors = process.communicate(timeout=600)
+    def run(self, *words, may_fail=False, data=None):
+        """artifact-install WORDS in the running slot, DATA as its standard input; its output."""
+        process = self.popen(*words, stdin=subprocess.DEVNULL if data is None else subprocess.PIPE)
+        out, errors = (text.decode(errors="replace") for text in process.communicate(data, timeout=600))
         if process.returncode and not may_fail:
             raise Failed("%s: status %d: %s" % (" ".join(words), process.returncode, errors.strip()[-600:]), process.returncode)
         return (process.returncode, out) if may_fail else out
@@ -212,6 +215,9 @@ class Device:
         """A clean shutdown."""
         while self.mounts:
             umount(self.mounts.pop())
+        for loop in self.loops.values():
+            with contextlib.suppress(OSError):  # of a disk that was made to fail
+                os.fsync(loop.fd)
         self.running = None
 
     def close(self):

@@ -20,6 +20,19 @@ def install(version):
     return "install " + version, lambda d: d.run("install", "-q", "/src/%s.artifact" % version)
 
 
+def broken_off(version):
+    """A source that ends in the middle: what was written stays, for the next install to go on with. From a pipe, for the end of a
+    file is looked at first."""
+    def act(device):
+        path = os.path.join(device.sources, version + ".artifact")
+        with open(path, "rb") as file:
+            half = file.read(os.path.getsize(path) // 2)
+        status, _ = device.run("install", "-q", "-", may_fail=True, data=half)
+        if status != 3:
+            raise lab.Failed("half an artifact ended with %d" % status)
+    return "half of " + version, act
+
+
 def command(*words):
     return words[0], lambda d: d.run(*words, "-q")
 
@@ -55,7 +68,7 @@ def life(checks):
     # A device at rest goes back to what the other slot holds, and calls it off.
     steps += [command("rollback"), command("rollback"), command("mark-bad")]
     # A new one that never gets through: its tries are used up.
-    steps += [install("4"), reboot("b"), reboot("b"), reboot("b"), reboot("a")] + (rest or [command("rollback")])
+    steps += [broken_off("4"), install("4"), reboot("b"), reboot("b"), reboot("b"), reboot("a")] + (rest or [command("rollback")])
     if checks:
         # One that boots and could not install the next.
         steps += [install(BROKEN), reboot("b"), check(due=True), reboot("a"), check()]

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the bootloader and the state record say, read by code that shares nothing with the installer.
 
-A store class has: name, config (lines of [boot]), files (more files for /etc/twinroot), make(disk) for the factory's
-contents, parts (offset and length of each copy in the boot partition), read(bytes of the boot partition) -> variables or
-None, and update(bytes, variables) -> (offset, bytes): the bootloader's own write.
+A store class has: name; config (lines of [boot]); files (more files for /etc/twinroot); nodes (the block devices it wants, as offset
+and length in the boot partition); parts (offset and length of each copy); make() -> [(offset, bytes)], the factory's contents;
+read(bytes of the boot partition) -> variables or None; view(bytes) -> the variables of each copy, None where it does not count; update(bytes, variables) -> (offset, bytes), the bootloader's own write, or
+None when the bootloader could not make it.
 """
 import hashlib
 import struct
@@ -32,6 +33,7 @@ class Native:
     """U-Boot's own redundant environment: CRC, a flag byte that counts, variables. U-Boot takes the copy with a right CRC
     and the higher flag (modulo 256); it and fw_setenv write the other one."""
     name = "uboot-redundant"
+    nodes = {"boot": (0, 2 * UNIT)}
     parts = ((0, SIZE), (UNIT, SIZE))
     config = "backend = uboot\nenvironment = /etc/twinroot/fw_env.config\n"
     files = {"fw_env.config": "/dev/boot 0x0 0x4000\n/dev/boot 0x%x 0x4000\n" % UNIT}
@@ -50,6 +52,10 @@ class Native:
             crc, flag = struct.unpack_from("<IB", boot, off)
             found.append(flag if zlib.crc32(boot[off + 5:off + size]) == crc else None)
         return found
+
+    def view(self, boot):
+        return [unpack(bytes(boot[off + 5:off + size])) if flag is not None else None
+                for flag, (off, size) in zip(self.copies(boot), self.parts)]
 
     def newest(self, boot):
         one, two = self.copies(boot)
@@ -75,6 +81,7 @@ class Native:
 class Single:
     """One copy without a flag byte: what `saveenv` and fw_setenv do in most boards' default configuration."""
     name = "uboot-single-copy"
+    nodes = {"boot": (0, 2 * UNIT)}
     parts = ((0, SIZE),)
     config = "backend = uboot\nenvironment = /etc/twinroot/fw_env.config\n"
     files = {"fw_env.config": "/dev/boot 0x0 0x4000\n"}
@@ -92,6 +99,9 @@ class Single:
 
     def make(self):
         return [(0, self.image(FACTORY))]
+
+    def view(self, boot):
+        return [self.one(boot, off) for off, _ in self.parts]
 
     def read(self, boot):
         return self.one(boot, 0)
@@ -134,7 +144,68 @@ class Pair(Single):
         return self.parts[1 - n][0], self.image(dict(kept, twinroot_sequence="%x" % (sequence + 1)))
 
 
-STORES = {store.name: store for store in (Native(), Pair(), Single())}
+class Grub:
+    """GRUB's environment block as the one member of a tar archive, on a partition for each copy (installer/boot/grub): a copy counts
+    when its check variable repeats the others; the higher sequence, then the fewer tries left. GRUB counts down in the other
+    copy, and only if it finds an environment block there."""
+    name = "grub"
+    nodes = {"boot-1": (0, UNIT), "boot-2": (UNIT, UNIT)}
+    parts = ((0, 2560), (UNIT, 2560))
+    config = "backend = grub\nstore = /dev/boot-1\nstore-copy = /dev/boot-2\n"
+    files = {}
+    names = ("sequence", "default", "trial", "left", "bad", "transaction")
+    head = b"# GRUB Environment Block\n"
+
+    def block(self, variables):
+        values = [variables["twinroot_" + name] for name in self.names]
+        lines = ["twinroot_%s=%s\n" % pair for pair in zip(self.names + ("check",), values + ["-".join(values)])]
+        return (self.head + "".join(lines).encode()).ljust(1024, b"#")
+
+    def make(self):
+        header = bytearray(512)
+        for at, text in ((0, b"twinroot"), (100, b"0000644"), (108, b"0000000"), (116, b"0000000"), (124, b"00000002000"),
+                         (136, b"00000000000"), (156, b"0"), (257, b"ustar\00000"), (148, b" " * 8)):
+            header[at:at + len(text)] = text
+        header[148:156] = b"%06o\0 " % sum(header)
+        return [(off, bytes(header) + self.block(dict(
+            twinroot_sequence="%d" % (1000000000 + n), twinroot_default="a", twinroot_trial="none", twinroot_left="0",
+            twinroot_bad="none", twinroot_transaction="0")) + bytes(1024)) for n, (off, _) in enumerate(self.parts)]
+
+    def one(self, boot, off):
+        """None: no archive; {}: an environment block that does not count."""
+        header, text = bytes(boot[off:off + 512]), bytes(boot[off + 512:off + 1536])
+        if header[:9] != b"twinroot\0" or header[257:262] != b"ustar" or not text.startswith(self.head):
+            return None
+        found = {}
+        for line in text.decode("latin-1").splitlines():
+            key, equal, value = line.partition("=")
+            if equal and not key.startswith("#"):
+                found[key] = value
+        values = [found.get("twinroot_" + name) for name in self.names]
+        whole = None not in values and found.get("twinroot_check") == "-".join(values)
+        return found if whole and found["twinroot_default"] in ("a", "b") else {}
+
+    def view(self, boot):
+        return [self.one(boot, off) for off, _ in self.parts]
+
+    def newest(self, boot):
+        copies = self.view(boot)
+        rank = [(int(c["twinroot_sequence"]), -int(c["twinroot_left"])) if c else (-1, 0) for c in copies]
+        n = int(rank[1] > rank[0])
+        return n, copies
+
+    def read(self, boot):
+        n, copies = self.newest(boot)
+        return copies[n] or None
+
+    def update(self, boot, variables):
+        n, copies = self.newest(boot)
+        if copies[1 - n] is None:
+            return None
+        return self.parts[1 - n][0] + 512, self.block(variables)
+
+
+STORES = {store.name: store for store in (Native(), Pair(), Single(), Grub())}
 
 
 def plan(variables):
@@ -149,12 +220,13 @@ def plan(variables):
     return None, 0, variables["twinroot_default"]
 
 
-def start(variables):
-    """(slot that boots, the variables to save first or None)"""
+def start(store, boot):
+    """(slot that boots, whether on trial, (offset, bytes) to save first or None)"""
+    variables = store.read(boot)
     trial, left, default = plan(variables)
-    if trial is None:
-        return default, None
-    return trial, dict(variables, twinroot_left="%x" % (left - 1), twinroot_booted=trial)
+    # A trial that cannot be counted is not begun.
+    save = trial and store.update(boot, dict(variables, twinroot_left="%x" % (left - 1)))
+    return (trial, True, save) if save else (default, False, None)
 
 
 # The state record (installer/state.md).
