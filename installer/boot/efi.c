@@ -219,26 +219,14 @@ static int read_all(struct boot *b, struct efi *e, struct art_err *err)
 	return code < 0 ? code : read_words(e, guid, err);
 }
 
-/* A BootOrder without either slot is one that the firmware has reset: what runs, and not on trial, is the default. */
-static int default_slot(const struct efi *e)
-{
-	int slot = efi_order_first(e->order, e->count, e->entry);
-	int booted = slot_of(e, e->current);
-
-	if (slot != BOOT_NONE || booted == BOOT_NONE)
-		return slot;
-	return booted == e->words.state.trial ? 1 - booted : booted;
-}
-
 static int state_of(const struct efi *e, struct boot_state *s, struct art_err *err)
 {
 	*s = e->words.state;
-	s->standard = default_slot(e);
+	s->standard = efi_order_first(e->order, e->count, e->entry);
 	s->booted = slot_of(e, e->current);
 	s->one_shot = true;
 	if (s->standard == BOOT_NONE)
-		return art_fail(err, ART_E_FAILED,
-				"neither Boot%04X nor Boot%04X is in BootOrder; put the one that runs in front with 'efibootmgr -o'",
+		return art_fail(err, ART_E_BOOT_LOST, "neither Boot%04X nor Boot%04X is in BootOrder",
 				e->entry[0], e->entry[1]);
 	/* A commit that was cut: BootOrder is ahead of the own variable. */
 	if (s->trial == s->standard && e->words.state.standard != s->standard)
@@ -317,28 +305,25 @@ static int efi_arm(struct boot *b, int slot, unsigned int tries, uint64_t transa
 	uint8_t next[2];
 	int code = read_state(b, &e, &s, err);
 
-	(void)tries;
 	if (code < 0)
 		return code;
-	s.trial = slot;
-	s.bad[slot] = false;
+	boot_state_arm(&s, slot, tries);
 	s.transaction = transaction;
 	art_put16(next, (uint16_t)e.entry[slot]);
 	code = write_words(&e, &s, err);
 	return code < 0 ? code : set_variable(EFI_GLOBAL_GUID, "BootNext", next, 2, err);
 }
 
+/* A BootOrder that the firmware has reset is made anew. */
 static int efi_commit(struct boot *b, int slot, uint64_t transaction, struct art_err *err)
 {
 	struct boot_state s;
 	struct efi e;
 	int code = read_state(b, &e, &s, err);
 
-	if (code < 0)
+	if (code < 0 && code != ART_E_BOOT_LOST)
 		return code;
-	s.standard = slot;
-	s.trial = BOOT_NONE;
-	s.bad[slot] = false;
+	boot_state_commit(&s, slot, 0);
 	s.transaction = transaction;
 	code = write_order(&e, &s, err);
 	if (code == 0)
@@ -356,9 +341,7 @@ static int efi_bad(struct boot *b, int slot, uint64_t transaction, struct art_er
 
 	if (code < 0)
 		return code;
-	if (s.trial == slot)
-		s.trial = BOOT_NONE;
-	s.bad[slot] = true;
+	boot_state_bad(&s, slot, 0);
 	/* Never boot the default: the other is. With both bad the last one stays. */
 	if (s.standard == slot && !s.bad[1 - slot])
 		s.standard = 1 - slot;

@@ -14,8 +14,7 @@
  *	newlines up to 512 bytes
  *
  * The firmware's lines come first: a file that lost its end still boots. What the firmware does with them is taken from its
- * documentation (see README.md beside this file). It tells in the device tree what it started and whether
- * as a try; a file that is damaged is made good from that by the next act.
+ * documentation (see README.md beside this file). It tells in the device tree what it started, and whether as a try.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,11 +40,6 @@
 #define MARK "# twinroot "
 #define TRY_ARGUMENT "0 tryboot" /* partition 0: let autoboot.txt decide */
 
-struct tryboot {
-	const char *damage; /* what is wrong with the file, or NULL */
-	char caution[256];
-};
-
 static unsigned int partition_of(const struct boot *b, int slot)
 {
 	return (unsigned int)(slot ? b->config->boot_partition_b : b->config->boot_partition_a);
@@ -63,19 +57,19 @@ static int slot_of(const struct boot *b, unsigned int partition)
 
 static int tryboot_open(struct boot *b, const struct config *c, struct art_err *err)
 {
+	(void)b;
 	if (!c->boot_autoboot || !c->boot_partition_a || !c->boot_partition_b)
 		return art_fail(err, ART_E_USAGE,
 				"'autoboot', 'partition-a' and 'partition-b' of [boot] are required");
 	if (c->boot_partition_a == c->boot_partition_b)
 		return art_fail(err, ART_E_USAGE,
 				"'partition-a' and 'partition-b' of [boot] are the same");
-	b->own = calloc(1, sizeof(struct tryboot));
-	return b->own ? 0 : art_fail_memory(err);
+	return 0;
 }
 
 static void tryboot_close(struct boot *b)
 {
-	free(b->own);
+	(void)b;
 }
 
 /* The file's directory, for fsync and to see whether it is on FAT. */
@@ -94,34 +88,33 @@ static bool beside_fat(const char *path)
 	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == MSDOS_SUPER_MAGIC;
 }
 
-/* The file as text; a wrong length or none at all is damage. */
-static int read_file(struct boot *b, char text[SECTOR + 1], struct art_err *err)
+static int lost(const struct boot *b, const char *how, struct art_err *err)
+{
+	return art_fail(err, ART_E_BOOT_LOST, "'%s' %s", b->config->boot_autoboot, how);
+}
+
+static int read_file(const struct boot *b, char text[SECTOR + 1], struct art_err *err)
 {
 	const char *path = b->config->boot_autoboot;
-	struct tryboot *own = b->own;
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char sector[SECTOR + 1];
 	ssize_t n;
 
-	text[0] = '\0';
-	own->damage = NULL;
 	/* Made in a directory that is only the mount point, a new one would please everybody but the firmware. */
-	if (fd < 0 && (errno != ENOENT || !beside_fat(path)))
+	if (fd < 0 && errno == ENOENT && beside_fat(path))
+		return lost(b, "is gone", err);
+	if (fd < 0)
 		return art_fail_errno(err, ART_E_IO,
 				      "cannot open '%s' (is its partition mounted?)", path);
-	if (fd < 0) {
-		own->damage = "is gone";
-		return 0;
-	}
 	n = art_read_full(fd, sector, sizeof(sector), path, err);
 	if (n < 0)
 		return (int)n;
 	if (n != SECTOR)
-		own->damage = n < SECTOR ? "is shorter than 512 bytes" : "is longer than 512 bytes";
-	else if (memchr(sector, 0, SECTOR))
-		own->damage = "is damaged (it has NUL bytes)";
+		return lost(b, "has not 512 bytes", err);
+	if (memchr(sector, 0, SECTOR))
+		return lost(b, "is damaged (it has NUL bytes)", err);
 	memcpy(text, sector, SECTOR);
-	text[n < SECTOR ? n : SECTOR] = '\0';
+	text[SECTOR] = '\0';
 	return 0;
 }
 
@@ -157,26 +150,10 @@ static void parse(struct autoboot *out, const char *text)
 	}
 }
 
-/* What the firmware says of this boot stands in for a file that is no use. It does not know of bad slots. */
-static int from_evidence(struct boot *b, struct boot_state *s, bool as_try, struct art_err *err)
-{
-	const struct tryboot *own = b->own;
-
-	if (s->booted == BOOT_NONE)
-		return art_fail(err, ART_E_BOOT_LOST,
-				"'%s' %s, and the firmware does not tell in the device tree which slot it started; write the file afresh as artifact-install(8) shows",
-				b->config->boot_autoboot, own->damage);
-	s->standard = as_try ? 1 - s->booted : s->booted;
-	s->trial = as_try ? s->booted : BOOT_NONE;
-	return 0;
-}
-
-static int from_text(struct boot *b, struct boot_state *s, const char *text,
+static int from_text(const struct boot *b, struct boot_state *s, const char *text,
 		     struct art_err *err)
 {
-	struct tryboot *own = b->own;
 	struct autoboot file;
-	struct boot_state words = *s;
 	int sealed = boot_sealed(text, err);
 
 	if (sealed < 0)
@@ -184,13 +161,10 @@ static int from_text(struct boot *b, struct boot_state *s, const char *text,
 	parse(&file, text);
 	/* One that the factory made has no words yet. */
 	if (sealed == BOOT_SEAL_WRONG || (sealed == BOOT_SEAL_NONE) != !file.words ||
-	    (file.words && boot_words_parse(&words, file.words) < 0))
-		own->damage = "is damaged (its checksum is wrong)";
-	else if (!file.a_b || !file.all || !file.try || file.all == file.try)
-		own->damage = "does not name two boot partitions with tryboot_a_b=1";
-	if (own->damage)
-		return 0;
-	*s = words;
+	    (file.words && boot_words_parse(s, file.words) < 0))
+		return lost(b, "is damaged (its checksum is wrong)", err);
+	if (!file.a_b || !file.all || !file.try || file.all == file.try)
+		return lost(b, "does not name two boot partitions with tryboot_a_b=1", err);
 	s->standard = slot_of(b, file.all);
 	if (s->standard == BOOT_NONE || slot_of(b, file.try) == BOOT_NONE)
 		return art_fail(err, ART_E_USAGE,
@@ -202,21 +176,14 @@ static int from_text(struct boot *b, struct boot_state *s, const char *text,
 
 static int tryboot_get(struct boot *b, struct boot_state *s, struct art_err *err)
 {
-	const struct tryboot *own = b->own;
 	struct boot_firmware firmware;
 	char text[SECTOR + 1];
 	int code = read_file(b, text, err);
 
-	if (code < 0)
-		return code;
 	boot_evidence_firmware("", &firmware);
 	s->booted = slot_of(b, firmware.partition);
 	s->one_shot = true;
-	if (!own->damage)
-		code = from_text(b, s, text, err);
-	if (code == 0 && own->damage)
-		code = from_evidence(b, s, firmware.tryboot, err);
-	return code;
+	return code < 0 ? code : from_text(b, s, text, err);
 }
 
 static int compose(const struct boot *b, const struct boot_state *s, char sector[SECTOR],
@@ -286,62 +253,56 @@ static int put(struct boot *b, const struct boot_state *s, struct art_err *err)
 	return code == 0 && made ? sync_directory(path, err) : code;
 }
 
+/* One act: read, let CHANGE do its part, write. ANEW: also where nothing can be read. */
+static int act(struct boot *b, void (*change)(struct boot_state *s, int slot, unsigned int tries),
+	       int slot, const uint64_t *transaction, bool anew, struct art_err *err)
+{
+	struct boot_state s;
+	int code;
+
+	boot_state_init(&s);
+	code = tryboot_get(b, &s, err);
+	if (code == ART_E_BOOT_LOST && anew) {
+		boot_state_init(&s);
+		code = 0;
+	}
+	if (code < 0)
+		return code;
+	if (change)
+		change(&s, slot, 1);
+	if (transaction)
+		s.transaction = *transaction;
+	return put(b, &s, err);
+}
+
+/* The firmware starts what [all] names, good or bad. With both bad it goes on with the last default. */
+static void change_bad(struct boot_state *s, int slot, unsigned int unused)
+{
+	boot_state_bad(s, slot, unused);
+	if (s->standard == slot && !s->bad[1 - slot])
+		s->standard = 1 - slot;
+}
+
 static int tryboot_arm(struct boot *b, int slot, unsigned int tries, uint64_t transaction,
 		       struct art_err *err)
 {
-	struct boot_state s;
-	int code = boot_get(b, &s, err);
-
 	(void)tries;
-	if (code < 0)
-		return code;
-	s.trial = slot;
-	s.left = 1;
-	s.bad[slot] = false;
-	s.transaction = transaction;
-	return put(b, &s, err);
+	return act(b, boot_state_arm, slot, &transaction, false, err);
 }
 
 static int tryboot_commit(struct boot *b, int slot, uint64_t transaction, struct art_err *err)
 {
-	struct boot_state s;
-	int code = boot_get(b, &s, err);
-
-	if (code < 0)
-		return code;
-	s.standard = slot;
-	s.trial = BOOT_NONE;
-	s.left = 0;
-	s.bad[slot] = false;
-	s.transaction = transaction;
-	return put(b, &s, err);
+	return act(b, boot_state_commit, slot, &transaction, true, err);
 }
 
 static int tryboot_bad(struct boot *b, int slot, uint64_t transaction, struct art_err *err)
 {
-	struct boot_state s;
-	int code = boot_get(b, &s, err);
-
-	if (code < 0)
-		return code;
-	if (s.trial == slot) {
-		s.trial = BOOT_NONE;
-		s.left = 0;
-	}
-	s.bad[slot] = true;
-	/* The firmware starts what [all] names, good or bad. With both bad it goes on with the last committed one. */
-	if (s.standard == slot && !s.bad[1 - slot])
-		s.standard = 1 - slot;
-	s.transaction = transaction;
-	return put(b, &s, err);
+	return act(b, change_bad, slot, &transaction, false, err);
 }
 
 static int tryboot_noop(struct boot *b, struct art_err *err)
 {
-	struct boot_state s;
-	int code = boot_get(b, &s, err);
-
-	return code < 0 ? code : put(b, &s, err);
+	return act(b, NULL, 0, NULL, false, err);
 }
 
 static int reboot_plainly(struct boot *b, struct art_err *err)
@@ -379,14 +340,8 @@ static int tryboot_reboot(struct boot *b, struct art_err *err)
 
 static const char *tryboot_caution(struct boot *b)
 {
-	struct tryboot *own = b->own;
-
-	if (!own->damage)
-		return "autoboot.txt is one sector in one copy on a FAT filesystem; a card that loses it while it is written boots some slot, and that one counts as committed";
-	snprintf(own->caution, sizeof(own->caution),
-		 "autoboot.txt %s; what the firmware started counts as committed, and the next act writes the file afresh",
-		 own->damage);
-	return own->caution;
+	(void)b;
+	return "autoboot.txt is one sector in one copy on a FAT filesystem; a card that loses it in a write starts either slot until boot-check has made it anew";
 }
 
 const struct boot_ops boot_tryboot = {
