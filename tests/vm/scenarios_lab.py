@@ -21,7 +21,7 @@ def install_over_http(c):
         m = c.device.run(f"""
             step status artifact-install status &&
             step adopt artifact-install adopt {first} &&
-            step install artifact-install --progress=none install {second} &&
+            step install artifact-install install -q {second} &&
             step wget sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null {first} || exit 1; done' &&
             section status artifact-install status --json
             """, web=web, limit=900)
