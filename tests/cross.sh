@@ -18,12 +18,13 @@ arm64) triplet=aarch64-linux-gnu multi=aarch64-linux-gnu ;;
 esac
 wanted="libc6-dev libssl-dev libzstd-dev libjansson-dev libarchive-dev libext2fs-dev libfdisk-dev libcurl4-openssl-dev libinih-dev
 	libubootenv-dev libefivar-dev libp11-kit-dev check libgcc-s1"
-if [ ! -f "$root/.complete" ]; then
+if [ "$(cat "$root/.complete" 2>/dev/null)" != "$wanted" ]; then
+	rm -rf "$root"
 	debs_open "$arch" "$dir"
 	# shellcheck disable=SC2086
 	debs_install "$root" $wanted
 	debs_close
-	touch "$root/.complete"
+	echo "$wanted" >"$root/.complete"
 fi
 
 export PKG_CONFIG_LIBDIR="$root/usr/lib/$multi/pkgconfig:$root/usr/share/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root"

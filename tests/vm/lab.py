@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import subprocess
+import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 OUT = pathlib.Path(os.environ.get("VM_OUT", TOP / "out/vm"))
@@ -67,4 +68,12 @@ def made_once(name, key, make):
             part.rename(path)
         finally:
             part.unlink(missing_ok=True)
+    os.utime(path)
     return path
+
+
+def prune_images(days=2):
+    """Forget what has not been asked for so long: each change of a file that goes into a guest makes new images."""
+    for path in IMAGES.glob("*"):
+        if path.stat().st_mtime < time.time() - days * 86400:
+            path.unlink()

@@ -16,7 +16,7 @@ from lab import SLOW, Failure
 
 
 class Machine:
-    """The console is in .text (all of it so far) and, line by line with seconds, in the log.
+    """The console is in .text (all of it so far) and, line by line with seconds and processor seconds, in the log.
 
     After `finish` or `cut`: .ended is "poweroff", "reboot", "panic" or "killed"; .watchdog tells whether the watchdog bit;
     .cpu is the processor time that QEMU took, which says more than seconds where the host has other work."""
@@ -53,6 +53,12 @@ class Machine:
     def seconds(self):
         return time.monotonic() - self.began
 
+    def _processor(self):
+        """Processor seconds so far; also of a process that has ended and is not reaped."""
+        with open(f"/proc/{self._qemu.pid}/stat", encoding="latin-1") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _say(self, text):
         self._log.write(text)
         self._log.flush()
@@ -60,21 +66,18 @@ class Machine:
     def _listen(self):
         line = ""
         while data := os.read(self._qemu.stdout.fileno(), 65536):
-            now = self.seconds()
+            now, cpu = self.seconds(), self._processor()
             with self._more:
                 self.text += data.decode("latin-1")
                 self._times.append((len(self.text), now))
                 self._more.notify_all()
             line += data.decode("latin-1").replace("\r", "")
             *lines, line = line.split("\n")
-            self._say("".join(f"{now:8.2f} {text}\n" for text in lines))
-        self._say(f"{self.seconds():8.2f} {line}\n" if line else "")
-        # Still unreaped, so that /proc tells its time.
+            self._say("".join(f"{now:8.2f} {cpu:7.2f}  {text}\n" for text in lines))
+        self._say(f"{self.seconds():8.2f}          {line}\n" if line else "")
         os.waitid(os.P_PID, self._qemu.pid, os.WEXITED | os.WNOWAIT)
-        with open(f"/proc/{self._qemu.pid}/stat", encoding="latin-1") as f:
-            fields = f.read().rpartition(")")[2].split()
         with self._more:
-            self.cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            self.cpu = self._processor()
             self._more.notify_all()
 
     def _events(self):

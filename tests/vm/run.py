@@ -18,7 +18,7 @@ import traceback
 import chains
 import guest
 from device import Device
-from lab import BUILD, DEB, LOGS, OUT, TOP, Failure, Skip, run
+from lab import BUILD, DEB, LOGS, OUT, TOP, Failure, Skip, prune_images, run
 from scenario import Context, SCENARIOS
 
 for module in sorted(pathlib.Path(__file__).parent.glob("scenarios_*.py")):
@@ -27,6 +27,7 @@ for module in sorted(pathlib.Path(__file__).parent.glob("scenarios_*.py")):
 
 def prepare(selected):
     """What all scenarios share, made before they run beside each other."""
+    prune_images()
     boards = {chains.CHAINS[s.chain].board for s in selected}
     run(TOP / "tests/vm/fetch.sh", DEB)
     lacking = chains.missing()

@@ -50,7 +50,7 @@ class Context:
 
     def timing(self, machine, what):
         """Note how long a boot and each of its steps took."""
-        up = machine.when(machine.wait(r"^LAB userspace.*$"))
+        up = machine.when(machine.wait("LAB userspace"))
         steps = ", ".join(f"{name} {seconds:.1f} s" for name, (_, seconds) in machine.steps().items())
         self.say(f"{what}: userspace after {up:.1f} s, whole boot {machine.seconds():.1f} s ({machine.cpu:.1f} s of processor)"
                  + (f", {steps}" if steps else ""))

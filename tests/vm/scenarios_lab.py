@@ -21,14 +21,15 @@ def install_over_http(c):
         m = c.device.run(f"""
             step status artifact-install status &&
             step adopt artifact-install adopt {first} &&
-            step install artifact-install install {second} &&
+            step install artifact-install install -q {second} &&
             step wget sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do wget -q -O /dev/null {first} || exit 1; done' &&
             section status artifact-install status --json
             """, web=web, limit=900)
         c.say(f"{len(web.requests())} requests")
     c.timing(m, "boot 1")
     found = status(m)
-    c.expect("state", found["state"], "installed")
+    c.expect("phase", found["phase"], "installed")
+    c.expect("content of slot b", found["slots"]["b"]["content"], "complete")
     image = guest.image(guest.artifact(new)).read_bytes()
     if c.device.disk.read("root-b", 0, len(image)) != image:
         raise Failure("slot b is not version 2's image")
