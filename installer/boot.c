@@ -13,6 +13,7 @@
 
 static const struct boot_ops *const backends[] = {
 	&boot_script,
+	&boot_grub,
 	&boot_tryboot,
 #ifdef WITH_UBOOT
 	&boot_uboot,

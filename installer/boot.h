@@ -66,6 +66,7 @@ struct boot {
 };
 
 extern const struct boot_ops boot_script;
+extern const struct boot_ops boot_grub;
 extern const struct boot_ops boot_tryboot;
 #ifdef WITH_UBOOT
 extern const struct boot_ops boot_uboot;

@@ -17,7 +17,7 @@
 /* inih reads lines into 200 bytes: newline and NUL leave this. */
 #define LINE_MAX_BYTES 198
 
-enum kind { TEXT, PATH, NUMBER, CHOICE };
+enum kind { TEXT, PATH, NODE, NUMBER, CHOICE };
 
 struct key {
 	const char *section;
@@ -46,6 +46,8 @@ static const struct key keys[] = {
 	{ "boot", "partition-b", AT(boot_partition_b), NUMBER, false, 1, 62, NULL, NULL },
 	{ "boot", "entry-a", AT(boot_entry_a), TEXT, false, 0, 0, NULL, NULL },
 	{ "boot", "entry-b", AT(boot_entry_b), TEXT, false, 0, 0, NULL, NULL },
+	{ "boot", "store", AT(boot_store), NODE, false, 0, 0, NULL, NULL },
+	{ "boot", "store-copy", AT(boot_store_copy), NODE, false, 0, 0, NULL, NULL },
 	{ "boot", "reboot", AT(boot_reboot), PATH, false, 0, 0, "/sbin/reboot", NULL },
 	{ "boot", "tries", AT(boot_tries), NUMBER, false, 1, 9, "3", NULL },
 	{ "boot", "timeout", AT(boot_timeout), NUMBER, false, 1, 3600, "60", NULL },
@@ -127,6 +129,13 @@ static int set_text(struct parse *p, char **field, const char *value)
 	return *field ? 0 : art_fail_memory(p->err);
 }
 
+/* The name of a partition or file, in one of the ways that slots_resolve knows. */
+static bool is_node(const char *value)
+{
+	return value[0] == '/' || strncmp(value, "PARTUUID=", 9) == 0 ||
+	       strncmp(value, "PARTLABEL=", 10) == 0;
+}
+
 static int set_value(struct parse *p, const struct key *key, const char *value)
 {
 	void *field = (char *)p->config + key->offset;
@@ -143,7 +152,11 @@ static int set_value(struct parse *p, const struct key *key, const char *value)
 		return art_fail(p->err, ART_E_USAGE,
 				"'%s': '%s' of [%s] is '%s', an absolute path is due", p->name,
 				key->name, key->section, value);
-	if (key->kind == TEXT || key->kind == PATH)
+	if (key->kind == NODE && !is_node(value))
+		return art_fail(p->err, ART_E_USAGE,
+				"'%s': '%s' of [%s] is '%s', an absolute path, PARTUUID=... or PARTLABEL=... is due",
+				p->name, key->name, key->section, value);
+	if (key->kind == TEXT || key->kind == PATH || key->kind == NODE)
 		return set_text(p, field, value);
 	return 0;
 }
@@ -157,8 +170,7 @@ static int set_slot(struct parse *p, int n, const char *name, const char *value)
 	if (!art_is_name(name, 32, ART_LOWER, ART_LOWER ART_DIGIT "-"))
 		return art_fail(p->err, ART_E_USAGE, "'%s': '%s' of [slot.%c] is no payload name",
 				p->name, name, 'a' + n);
-	if (value[0] != '/' && strncmp(value, "PARTUUID=", 9) != 0 &&
-	    strncmp(value, "PARTLABEL=", 10) != 0)
+	if (!is_node(value))
 		return art_fail(p->err, ART_E_USAGE,
 				"'%s': '%s' of [slot.%c] is '%s', an absolute path, PARTUUID=... or PARTLABEL=... is due",
 				p->name, name, 'a' + n, value);
@@ -323,7 +335,7 @@ void config_free(struct config *c)
 	size_t i, n;
 
 	for (i = 0; i < ART_ARRAY_SIZE(keys); i++)
-		if (keys[i].kind == TEXT || keys[i].kind == PATH)
+		if (keys[i].kind == TEXT || keys[i].kind == PATH || keys[i].kind == NODE)
 			free(*(char **)((char *)c + keys[i].offset));
 	for (n = 0; n < CONFIG_SLOTS; n++)
 		for (i = 0; i < c->slot[n].count; i++) {

@@ -39,6 +39,8 @@ struct config {
 	uint64_t boot_partition_b;
 	char *boot_entry_a;
 	char *boot_entry_b;
+	char *boot_store;
+	char *boot_store_copy;
 	char *boot_reboot;
 	uint64_t boot_tries;
 	uint64_t boot_timeout;

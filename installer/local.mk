@@ -25,13 +25,12 @@ artifact_install_SOURCES += %D%/target.c %D%/target.h
 artifact_install_SOURCES += %D%/decoder.c %D%/decoder.h
 artifact_install_SOURCES += %D%/kept.c %D%/kept.h
 artifact_install_SOURCES += %D%/device.c %D%/device.h
-artifact_install_SOURCES += %D%/conf.c %D%/conf.h
 artifact_install_SOURCES += %D%/state.c %D%/state.h
-artifact_install_SOURCES += %D%/slots.c %D%/slots.h
 artifact_install_SOURCES += %D%/log.c %D%/log.h
 artifact_install_SOURCES += %D%/proc.c %D%/proc.h
-BOOT_SOURCES = %D%/boot.c %D%/boot.h
+BOOT_SOURCES = %D%/boot.c %D%/boot.h %D%/conf.c %D%/conf.h %D%/slots.c %D%/slots.h
 BOOT_SOURCES += %D%/boot/script.c
+BOOT_SOURCES += %D%/boot/grub.c
 BOOT_SOURCES += %D%/boot/tryboot.c
 BOOT_SOURCES += %D%/boot/evidence.c %D%/boot/evidence.h
 BOOT_SOURCES += %D%/boot/efivars.c %D%/boot/efivars.h
@@ -43,6 +42,8 @@ if EFI
 BOOT_SOURCES += %D%/boot/efi.c
 endif
 artifact_install_SOURCES += $(BOOT_SOURCES)
+dist_pkgdata_DATA += %D%/boot/grub/twinroot.cfg %D%/boot/grub/twinroot-settings.cfg
+EXTRA_DIST += %D%/boot/grub/README.md
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5
 EXTRA_DIST += %D%/README.md %D%/state.md
 EXTRA_DIST += %D%/boot/uboot/boot.cmd %D%/boot/uboot/twinroot.txt

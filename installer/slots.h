@@ -25,6 +25,9 @@ struct slot {
 	struct slot_part part[CONFIG_PARTS_MAX];
 };
 
+/* The device node or file that SPEC (a path, PARTUUID=..., PARTLABEL=...) means; the caller frees it. NULL: there is none. */
+char *slots_resolve(const char *spec);
+
 /* Resolve and measure every partition of both slots. Two names of one partition are refused. ART_E_USAGE, ART_E_IO. */
 int slots_open(struct slot slots[CONFIG_SLOTS], const struct config *config,
 	       struct art_err *err);

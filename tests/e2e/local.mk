@@ -70,6 +70,12 @@ if INSTALLER
 TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_order.sh
 endif
 EXTRA_DIST += %D%/boot_check.sh %D%/boot_pairs.py %D%/state_record.py %D%/install_abuse.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/uboot.sh
+if INSTALLER
+if TOOLS
+TESTS += %D%/grub.sh
+endif
+endif
+EXTRA_DIST += %D%/grub.sh
 if UBOOT
 TESTS += %D%/uboot.sh
 endif

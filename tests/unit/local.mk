@@ -111,8 +111,8 @@ check_conf_LDADD = $(UNIT_LIBS) $(INIH_LIBS)
 check_PROGRAMS += check_boot
 TESTS += check_boot
 check_boot_SOURCES = %D%/check_boot.c installer/proc.c installer/proc.h $(BOOT_SOURCES)
-check_boot_CFLAGS = $(UNIT_CFLAGS) $(UBOOTENV_CFLAGS) $(EFIVAR_CFLAGS)
-check_boot_LDADD = $(UNIT_LIBS) $(UBOOTENV_LIBS) $(EFIVAR_LIBS)
+check_boot_CFLAGS = $(UNIT_CFLAGS) $(INIH_CFLAGS) $(UBOOTENV_CFLAGS) $(EFIVAR_CFLAGS)
+check_boot_LDADD = $(UNIT_LIBS) $(INIH_LIBS) $(UBOOTENV_LIBS) $(EFIVAR_LIBS)
 endif
 if INSTALLER
 check_PROGRAMS += check_reconcile
@@ -120,6 +120,11 @@ TESTS += check_reconcile
 check_reconcile_SOURCES = %D%/check_reconcile.c installer/reconcile.c installer/reconcile.h
 check_reconcile_CFLAGS = $(UNIT_CFLAGS)
 check_reconcile_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += check_grub
+TESTS += check_grub
+check_grub_SOURCES = %D%/check_grub.c installer/proc.c installer/proc.h $(BOOT_SOURCES)
+check_grub_CFLAGS = $(check_boot_CFLAGS)
+check_grub_LDADD = $(check_boot_LDADD)
 endif
 check_PROGRAMS += check_plan
 TESTS += check_plan
