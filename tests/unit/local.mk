@@ -115,6 +115,11 @@ check_boot_CFLAGS = $(UNIT_CFLAGS) $(UBOOTENV_CFLAGS) $(EFIVAR_CFLAGS)
 check_boot_LDADD = $(UNIT_LIBS) $(UBOOTENV_LIBS) $(EFIVAR_LIBS)
 endif
 if INSTALLER
+check_PROGRAMS += check_grub
+TESTS += check_grub
+check_grub_SOURCES = %D%/check_grub.c installer/proc.c installer/proc.h installer/slots.c installer/slots.h $(BOOT_SOURCES)
+check_grub_CFLAGS = $(check_boot_CFLAGS)
+check_grub_LDADD = $(check_boot_LDADD)
 check_PROGRAMS += check_reconcile
 TESTS += check_reconcile
 check_reconcile_SOURCES = %D%/check_reconcile.c installer/reconcile.c installer/reconcile.h
