@@ -238,14 +238,29 @@ static int write_disk(struct job *j, struct art_err *err)
 	return code;
 }
 
+/* A commit may fail with the file in its place already: when its directory cannot be synced. */
+static int put_in_place(struct art_out *out, const char *path, struct art_err *err)
+{
+	struct stat made, there;
+	int code;
+
+	if (fstat(out->fd, &made) < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot examine '%s'", path);
+	code = art_out_commit(out, err);
+	if (code < 0 && stat(path, &there) == 0 && made.st_dev == there.st_dev &&
+	    made.st_ino == there.st_ino)
+		unlink(path);
+	return code;
+}
+
 /* Both or none: a map without its disk, or beside another one, would be believed. */
 static int commit(struct job *j, struct art_err *err)
 {
-	int code = art_out_commit(&j->d.out, err);
+	int code = put_in_place(&j->d.out, j->output, err);
 
 	if (code < 0 || !j->bmap)
 		return code;
-	code = art_out_commit(&j->bmap_out, err);
+	code = put_in_place(&j->bmap_out, j->bmap, err);
 	if (code < 0)
 		unlink(j->output);
 	return code;

@@ -88,6 +88,7 @@ static void set_slot(struct state_slot *slot, const struct disk_slot *from, int6
 static int put_state(struct data *t)
 {
 	struct state s = { .sequence = 1, .phase = PHASE_COMMITTED, .active = 0, .target = -1 };
+	uint64_t at = t->tree.spool_used;
 	uint8_t block[STATE_BLOCK];
 	int n, code;
 
@@ -96,8 +97,14 @@ static int put_state(struct data *t)
 			set_slot(&s.slot[n], &t->disk->slot[n], t->disk->time);
 	s.floor = s.slot[0].counter;
 	code = state_encode(&s, block, t->err);
-	return code < 0 ? code : put_file(t, "", "state", block, sizeof(block),
-					  STATE_STRIDE + STATE_BLOCK);
+	if (code == 0)
+		code = put_file(t, "", "state", block, sizeof(block), STATE_STRIDE + STATE_BLOCK);
+	/* The first write of a record fills both blocks. */
+	s.sequence++;
+	if (code == 0)
+		code = state_encode(&s, block, t->err);
+	return code < 0 ? code : art_pwrite_full(t->tree.spool, block, sizeof(block),
+						 at + STATE_STRIDE, "a temporary file", t->err);
 }
 
 static int put_indexes(struct data *t, const struct disk_slot *s, const char *directory)

@@ -227,8 +227,10 @@ for table in gpt mbr; do
 	python3 - <<'E' || fail "the state record"
 import hashlib, struct
 d = open("record", "rb").read()
-assert len(d) == 4194304 + 4096 and not any(d[4096:]) and hashlib.sha256(d[:4064]).digest() == d[4064:4096]
-assert struct.unpack("<8sIIQQBBBBI", d[:40]) == (b"TWINSTAT", 1, 4096, 1, 0, 5, 0, 255, 0, 3), d[:40]
+assert len(d) == 4194304 + 4096 and not any(d[4096:4194304])
+for b, sequence in (d[:4096], 1), (d[4194304:], 2):
+    assert hashlib.sha256(b[:4064]).digest() == b[4064:]
+    assert struct.unpack("<8sIIQQBBBBI", b[:40]) == (b"TWINSTAT", 1, 4096, sequence, 0, 5, 0, 255, 0, 3), b[:40]
 E
 	for n in 1 2; do
 		slot="slot-a"
