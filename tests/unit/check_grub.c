@@ -216,9 +216,9 @@ START_TEST(lost)
 	put(0, nothing);
 	ck_assert_int_eq(boot_get(&boot, &s, &err), 0);
 	put(1, nothing);
-	ck_assert_int_eq(boot_get(&boot, &s, &err), ART_E_IO);
+	ck_assert_int_eq(boot_get(&boot, &s, &err), ART_E_BOOT_LOST);
 	ck_assert_ptr_nonnull(strstr(err.text, "both copies of the boot store are lost"));
-	ck_assert_int_eq(boot_arm(&boot, 1, 3, 1, &err), ART_E_IO);
+	ck_assert_int_eq(boot_arm(&boot, 1, 3, 1, &err), ART_E_BOOT_LOST);
 	take(0, nothing);
 	ck_assert_int_eq(nothing[0], 0);
 }
