@@ -20,10 +20,11 @@ import record
 import replay
 import stores
 
-Effort = collections.namedtuple("Effort", "subsets torn_every garbled_every real")
-# real: of each kind, the part of the states that start a device and install; the visibly distinct ones all do.
-SHORT = Effort(4, 5, 3, {"prefix": 0.12, "torn": 0.01, "reordered": 0.03, "garbled": 0.25})
-FULL = Effort(40, 1, 1, {"prefix": 1, "torn": 0.2, "reordered": 0.2, "garbled": 1})
+# What part of the states starts a device and installs: new, of those that are new to bootloader or record; real, of the others of each kind.
+Effort = collections.namedtuple("Effort", "subsets torn_every garbled_every new real")
+SHORT = Effort(4, 5, 3, 1, {"prefix": 0.06, "torn": 0.005, "reordered": 0.02, "garbled": 0.1})
+SECOND = Effort(4, 5, 3, 0.3, {"prefix": 0.02, "torn": 0.002, "reordered": 0.01, "garbled": 0.05})  # short, and not the first store
+FULL = Effort(40, 1, 1, 1, {"prefix": 1, "torn": 0.2, "reordered": 0.2, "garbled": 1})
 
 
 class Failures:
@@ -183,7 +184,7 @@ def replay_store(world, effort, seed, workers, export=None):
         for fault in faults:
             failures.add(where, fault)
         new = distinct.look(view, where)
-        if not faults and effort.real and (new or rng.random() < effort.real[kind]):
+        if not faults and effort.real and rng.random() < (effort.new if new else effort.real[kind]):
             real[kind] += 1
             pool.add(work_disk, view, kind == "garbled", where)
     pool.close()
@@ -205,7 +206,7 @@ PARTS = ("replay", "booted", "inject", "kill", "known")
 
 def run_store(name, parts, options):
     world = record.World(os.path.join(options.folder, name), options.build, stores.STORES[name])
-    effort, failures, states = FULL if options.full else SHORT, 0, []
+    effort, failures, states = FULL if options.full else SHORT if name == options.stores[0] else SECOND, 0, []
     if options.cheap:
         effort = effort._replace(real=None)
     export = options.export and os.path.join(options.export, name)
@@ -213,8 +214,10 @@ def run_store(name, parts, options):
         os.makedirs(export, exist_ok=True)
     if "replay" in parts:
         failures, states = replay_store(world, effort, options.seed, os.cpu_count() or 1, export)
-    if "booted" in parts and states and name == "uboot-pair":
-        failures += booted.uboot(world, states, options.seed, len(states) if options.full else 8, os.path.join(world.folder, "booted"))
+    if "booted" in parts and states and name in booted.REAL:
+        folder = os.path.join(world.folder, "booted")
+        os.makedirs(folder)
+        failures += booted.REAL[name](world.store, states, options.seed, len(states) if options.full else 8, folder)
     # What follows is about the installer; one store is enough.
     if name != options.stores[0]:
         return failures
@@ -233,12 +236,12 @@ def main():
     parser.add_argument("folder", help="a new folder, in memory")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seed", default=os.environ.get("SEED", "1"))
-    parser.add_argument("--store", dest="stores", action="append", choices=list(stores.STORES))
+    parser.add_argument("--store", dest="stores", action="append", choices=[name for name in stores.STORES if name != "uboot-single-copy"])
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--cheap", action="store_true", help="start no device: the parsers alone")
     parser.add_argument("--export", help="write out a disk for each distinct state")
     options = parser.parse_args()
-    options.stores = options.stores or ["uboot-pair", "uboot-redundant"]
+    options.stores = options.stores or ["uboot-pair", "uboot-redundant", "grub"]
     return sum(run_store(name, options.only or PARTS, options) for name in options.stores) > 0
 
 
