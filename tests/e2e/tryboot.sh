@@ -98,7 +98,8 @@ says 3 2 "trial=a left=0 bad=none"
 firmware
 status_is b b a 0
 # The slot that was fallen back to tries it again by itself, then gives up: tries = 3.
-for again in 1 2; do
+for again in first second; do
+	step "the $again try after it"
 	strace -f -o trace -e trace=reboot -e inject=reboot:error=EPERM:signal=KILL \
 		"$top_build/artifact-install" -c dev/install.conf boot-check 2>err && fail "not killed"
 	grep -q '"0 tryboot")' trace || { cat trace err; fail "boot-check did not start the trial again"; }

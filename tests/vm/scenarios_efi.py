@@ -58,7 +58,7 @@ def efi_boot_manager(c):
 
     def boot(what, job, running, **store):
         m = c.device.run(MOUNT + job, limit=300)
-        c.timing(m, what)
+        c.say(f"{what}: {m.seconds():.1f} s, {m.cpu:.1f} s of processor")
         found = status(m)
         c.expect(f"{what}: the slot that runs", found["running"], running)
         for name, due in store.items():

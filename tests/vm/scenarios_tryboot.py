@@ -133,7 +133,7 @@ def tryboot(c):
 
     def step(what, job, running, flag, section="status", **store):
         m = firmware.boot(job)
-        c.timing(m, what)
+        c.say(f"{what}: {m.seconds():.1f} s, {m.cpu:.1f} s of processor")
         if "LAB job-failed" in m.text:
             raise Failure(f"{what}: the job failed")
         found = status(m, section)
