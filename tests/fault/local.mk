@@ -14,4 +14,31 @@ failalloc_so_CFLAGS = $(SHIM_CFLAGS)
 failio_so_CFLAGS = $(SHIM_CFLAGS)
 failalloc_so_LDFLAGS = -shared
 failio_so_LDFLAGS = -shared
+# One for each function that refuse.c stands in for.
+REFUSE_WRAP =
+REFUSE_WRAP += -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=reallocarray -Wl,--wrap=strdup
+REFUSE_WRAP += -Wl,--wrap=strndup -Wl,--wrap=fstat64 -Wl,--wrap=stat64 -Wl,--wrap=lstat64 -Wl,--wrap=fsync
+REFUSE_WRAP += -Wl,--wrap=fchmod -Wl,--wrap=ftruncate64 -Wl,--wrap=rename -Wl,--wrap=mkostemp64
+REFUSE_WRAP += -Wl,--wrap=realpath -Wl,--wrap=linkat -Wl,--wrap=scandir64 -Wl,--wrap=pthread_create
+REFUSE_WRAP += -Wl,--wrap=OSSL_LIB_CTX_get0_global_default -Wl,--wrap=EVP_MD_fetch -Wl,--wrap=EVP_MD_CTX_new
+REFUSE_WRAP += -Wl,--wrap=EVP_DigestInit_ex2 -Wl,--wrap=EVP_DigestUpdate -Wl,--wrap=EVP_DigestFinal_ex
+REFUSE_WRAP += -Wl,--wrap=EVP_DigestVerifyInit_ex -Wl,--wrap=EVP_DigestVerify -Wl,--wrap=EVP_DigestSignInit_ex
+REFUSE_WRAP += -Wl,--wrap=EVP_DigestSign -Wl,--wrap=EVP_PKEY_CTX_new_from_pkey
+REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_CTX_set_rsa_padding -Wl,--wrap=EVP_PKEY_CTX_set_rsa_pss_saltlen
+REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_CTX_set_rsa_mgf1_md_name -Wl,--wrap=EVP_PKEY_public_check
+REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_is_a -Wl,--wrap=EVP_PKEY_get_bits -Wl,--wrap=EVP_PKEY_get_group_name
+REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_get_utf8_string_param -Wl,--wrap=EVP_PKEY_get_bn_param
+REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_get_raw_public_key -Wl,--wrap=BN_bn2binpad -Wl,--wrap=i2d_PUBKEY
+REFUSE_WRAP += -Wl,--wrap=d2i_PUBKEY -Wl,--wrap=ZSTD_createCCtx -Wl,--wrap=ZSTD_createDCtx
+REFUSE_WRAP += -Wl,--wrap=ZSTD_createDCtx_advanced -Wl,--wrap=ZSTD_CCtx_setParameter
+REFUSE_WRAP += -Wl,--wrap=ZSTD_CCtx_refPrefix -Wl,--wrap=ZSTD_DCtx_refPrefix -Wl,--wrap=ZSTD_compress2
+REFUSE_WRAP += -Wl,--wrap=ZSTD_decompressDCtx -Wl,--wrap=ZSTD_generateSequences -Wl,--wrap=ZSTD_compressSequences
+REFUSE_WRAP += -Wl,--wrap=read -Wl,--wrap=pread64 -Wl,--wrap=write -Wl,--wrap=pwrite64 -Wl,--wrap=copy_file_range
+REFUSE_WRAP += -Wl,--wrap=open64 -Wl,--wrap=fcntl64 -Wl,--wrap=ioctl -Wl,--wrap=asprintf -Wl,--wrap=close
+check_PROGRAMS += check_faults
+TESTS += check_faults
+check_faults_SOURCES = %D%/check_faults.c %D%/refuse.c %D%/refuse.h tests/vectors/judge.c tests/vectors/judge.h tests/unit/keys.h
+check_faults_CFLAGS = $(UNIT_CFLAGS)
+check_faults_LDADD = $(UNIT_LIBS)
+check_faults_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP)
 endif
