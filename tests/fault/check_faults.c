@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "libartifact/blob.h"
@@ -104,6 +105,9 @@ static struct art_manifest *manifest(void)
 	m->payloads[0].name = copy("rootfs");
 	m->payloads[0].kind = copy("rootfs-image");
 	m->payloads[0].filesystem = copy("raw");
+	m->requires_ = calloc(1, sizeof(*m->requires_));
+	m->requires_count = 1;
+	m->requires_[0] = (struct art_pair){ copy("loader"), copy("1.0..") };
 	m->docs = calloc(1, sizeof(*m->docs));
 	m->doc_count = 1;
 	m->docs[0].name = copy("notes");
@@ -170,6 +174,7 @@ static void spoil(const char *from, const char *to, off_t at)
 
 static void setup(void)
 {
+	EVP_PKEY *other;
 	struct art_manifest *m;
 	struct art_reader *r = NULL;
 	struct art_source *src = NULL;
@@ -187,6 +192,9 @@ static void setup(void)
 	put_key("keys/c.pem", keys[2]);
 	put_key("keys/d.pem", keys[0]); /* the same key again */
 	put_key("rsa.pem", keys[3]);
+	other = EVP_PKEY_Q_keygen(NULL, NULL, "X25519");
+	put_key("other.pem", other);
+	EVP_PKEY_free(other);
 	mkdir(in_dir("policy"), 0700);
 	put_key("policy/a.pem", keys[0]);
 	make_policy();
@@ -248,6 +256,11 @@ static int judge_by_policy(struct art_err *err)
 static int judge_by_file(struct art_err *err)
 {
 	return judge("good", "rsa.pem", err);
+}
+
+static int judge_by_other(struct art_err *err)
+{
+	return judge("good", "other.pem", err);
 }
 
 static int judge_changed(struct art_err *err)
@@ -342,6 +355,7 @@ static const struct trial {
 	{ "judge by policy", judge_by_policy, 0, NULL, NULL },
 	{ "judge by one key", judge_by_file, 0, NULL, NULL },
 	{ "judge a changed artifact", judge_changed, ART_E_SIG_INVALID, NULL, NULL },
+	{ "judge by a key of another type", judge_by_other, ART_E_KEY_BAD, NULL, NULL },
 	{ "judge a pipe", judge_pipe, 0, NULL, fill_pipe },
 	{ "judge memory", judge_memory, 0, NULL, NULL },
 	{ "write", write_new, 0, "new", prepare_new },
@@ -353,7 +367,7 @@ static const struct trial {
 static bool may_pass(const struct trial *t, const char *name, enum refuse_kind kind,
 		     const struct refuse_how *how)
 {
-	if (how->half || how->sys_errno == EINTR)
+	if (kind == REFUSE_SYSTEM && (how->half || how->sys_errno == EINTR))
 		return true;
 	if (t->makes && (kind == REFUSE_ZSTD || !strcmp(name, "ioctl") || !strcmp(name, "copy_file_range")))
 		return true;
@@ -389,6 +403,8 @@ static void judge_refusal(const struct trial *t, int code, const struct art_err 
 	if (kind == REFUSE_MEMORY)
 		ck_assert_msg(code == ART_E_NO_MEMORY || code == ART_E_FAILED || code == ART_E_IO, "%s: %s: %s",
 			      t->name, name, err->text);
+	if (how->lack)
+		ck_assert_msg(status == 1, "%s: %s takes a lack of memory for: %s", t->name, name, err->text);
 	if (kind == REFUSE_CRYPTO)
 		ck_assert_msg(status == 1 || status == 4, "%s: %s: %s", t->name, name, err->text);
 }
@@ -450,10 +466,103 @@ START_TEST(other_answers_of_the_system)
 }
 END_TEST
 
+/* libcrypto without memory says just no, and leaves word of it elsewhere. */
+START_TEST(libcrypto_lacks_memory)
+{
+	const struct refuse_how how = { .lack = true };
+
+	sweep(&trials[_i], &how, REFUSE_CRYPTO);
+}
+END_TEST
+
+/* A key or a signature of another length than any has; fewer bytes decoded than the frame says. */
+START_TEST(answers_that_cannot_be)
+{
+	static const struct refuse_how hows[] = { { .half = true }, { .nothing = true } };
+	size_t i;
+
+	for (i = 0; i < ART_ARRAY_SIZE(hows); i++)
+		sweep(&trials[_i], &hows[i], REFUSE_CRYPTO);
+	if (trials[_i].run != judge_by_other && trials[_i].run != judge_changed)
+		sweep(&trials[_i], &hows[0], REFUSE_ZSTD);
+}
+END_TEST
+
+/* Block devices are asked for their size, and may be longer than the artifact. */
+START_TEST(from_a_device)
+{
+	const struct refuse_how how = { .device = true };
+
+	sweep(&trials[_i], &how, REFUSE_SYSTEM);
+}
+END_TEST
+
+/* Setting up libcrypto happens once in a process, so each try has one of its own. */
+enum first { FIRST_DIGEST, FIRST_KEY, FIRST_SIGNATURE };
+
+static int use_first(enum first what, EVP_PKEY *key, struct art_err *err)
+{
+	uint8_t digest[ART_SHA256_LEN], *sig = NULL;
+	struct art_key *out = NULL;
+	char hex[2 * ART_SHA256_LEN + 1];
+	size_t len;
+	int code;
+
+	if (what == FIRST_KEY)
+		return art_key_from_pkey(&out, key, "key", err);
+	if (what == FIRST_SIGNATURE)
+		return art_key_sign(key, "x", 1, &sig, &len, err);
+	code = art_sha256("x", 1, digest, err);
+	if (code)
+		return code;
+	art_hex_format(hex, digest, sizeof(digest));
+	return strcmp(hex, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881");
+}
+
+/* False: there were fewer than N calls. libcrypto does without some of its allocations; the answer must be right then. */
+static bool survives_first(enum first what, EVP_PKEY *key, uint64_t n)
+{
+	struct art_err err = { 0 };
+	const char *name;
+	int status, code;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		refuse_start(n, REFUSE_NOTHING, NULL);
+		code = use_first(what, key, &err);
+		name = refuse_stop(NULL);
+		if (code == ART_E_NO_MEMORY || code == ART_E_FAILED || code == 0 || (key && code == ART_E_KEY_BAD))
+			exit(name ? 2 : code != 0);
+		fprintf(stderr, "%s (call %d): %s\n", name, (int)n, err.text);
+		exit(1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+	return WEXITSTATUS(status) == 2;
+}
+
+START_TEST(libcrypto_does_not_start)
+{
+	EVP_PKEY *key = NULL;
+	uint64_t n, step;
+
+	if (_i != FIRST_DIGEST)
+		key = make_ed25519();
+	/* All that libcrypto allocates goes through libartifact (thousands: a sample, unless FULL=1); or, where a key was made
+	 * first, nothing. */
+	step = key || getenv("FULL") ? 1 : 17;
+	for (n = 1; survives_first((enum first)_i, key, n); n += n < 20 ? 1 : step)
+		;
+	EVP_PKEY_free(key);
+	ck_assert_uint_gt(n, 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("faults");
-	TCase *t = tcase_create("faults");
+	TCase *t = tcase_create("faults"), *first = tcase_create("first use");
 	SRunner *r;
 	int failed;
 
@@ -461,6 +570,14 @@ int main(void)
 	tcase_add_unchecked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, refused_one_by_one, 0, ART_ARRAY_SIZE(trials));
 	tcase_add_loop_test(t, other_answers_of_the_system, 0, ART_ARRAY_SIZE(trials));
+	tcase_add_loop_test(t, libcrypto_lacks_memory, 0, ART_ARRAY_SIZE(trials) - 2);
+	tcase_add_loop_test(t, answers_that_cannot_be, 0, ART_ARRAY_SIZE(trials) - 2);
+	tcase_add_loop_test(t, from_a_device, ART_ARRAY_SIZE(trials) - 1, ART_ARRAY_SIZE(trials));
+	tcase_add_loop_test(t, from_a_device, 0, 1);
+	/* Before the others make keys. */
+	tcase_set_timeout(first, 600);
+	tcase_add_loop_test(first, libcrypto_does_not_start, FIRST_DIGEST, FIRST_SIGNATURE + 1);
+	suite_add_tcase(s, first);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -26,7 +26,7 @@ REFUSE_WRAP += -Wl,--wrap=EVP_DigestVerifyInit_ex -Wl,--wrap=EVP_DigestVerify -W
 REFUSE_WRAP += -Wl,--wrap=EVP_DigestSign -Wl,--wrap=EVP_PKEY_CTX_new_from_pkey
 REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_CTX_set_rsa_padding -Wl,--wrap=EVP_PKEY_CTX_set_rsa_pss_saltlen
 REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_CTX_set_rsa_mgf1_md_name -Wl,--wrap=EVP_PKEY_public_check
-REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_is_a -Wl,--wrap=EVP_PKEY_get_bits -Wl,--wrap=EVP_PKEY_get_group_name
+REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_is_a -Wl,--wrap=EVP_PKEY_get0_type_name -Wl,--wrap=EVP_PKEY_get_bits -Wl,--wrap=EVP_PKEY_get_group_name
 REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_get_utf8_string_param -Wl,--wrap=EVP_PKEY_get_bn_param
 REFUSE_WRAP += -Wl,--wrap=EVP_PKEY_get_raw_public_key -Wl,--wrap=BN_bn2binpad -Wl,--wrap=i2d_PUBKEY
 REFUSE_WRAP += -Wl,--wrap=d2i_PUBKEY -Wl,--wrap=ZSTD_createCCtx -Wl,--wrap=ZSTD_createDCtx
@@ -37,7 +37,7 @@ REFUSE_WRAP += -Wl,--wrap=read -Wl,--wrap=pread64 -Wl,--wrap=write -Wl,--wrap=pw
 REFUSE_WRAP += -Wl,--wrap=open64 -Wl,--wrap=fcntl64 -Wl,--wrap=ioctl -Wl,--wrap=asprintf -Wl,--wrap=close
 check_PROGRAMS += check_faults
 TESTS += check_faults
-check_faults_SOURCES = %D%/check_faults.c %D%/refuse.c %D%/refuse.h tests/vectors/judge.c tests/vectors/judge.h tests/unit/keys.h
+check_faults_SOURCES = %D%/check_faults.c %D%/refuse.c %D%/refuse.h %D%/refuse_wrap.h tests/vectors/judge.c tests/vectors/judge.h tests/unit/keys.h
 check_faults_CFLAGS = $(UNIT_CFLAGS)
 check_faults_LDADD = $(UNIT_LIBS)
 check_faults_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP)

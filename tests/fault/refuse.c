@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/fs.h>
+
 #include <openssl/bn.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -19,7 +22,8 @@
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 
-#include "tests/fault/refuse.h"
+#include "libartifact/key.h"
+#include "tests/fault/refuse_wrap.h"
 
 static struct {
 	bool on;
@@ -47,8 +51,13 @@ const char *refuse_stop(enum refuse_kind *kind)
 	return state.name;
 }
 
+const struct refuse_how *refuse_active(void)
+{
+	return __atomic_load_n(&state.on, __ATOMIC_SEQ_CST) ? &state.how : NULL;
+}
+
 /* Is this the call? Threads of the library count too. */
-static bool due(enum refuse_kind kind, const char *name)
+bool refuse_due(enum refuse_kind kind, const char *name)
 {
 	if (!__atomic_load_n(&state.on, __ATOMIC_SEQ_CST) || (state.only && state.only != kind))
 		return false;
@@ -58,34 +67,12 @@ static bool due(enum refuse_kind kind, const char *name)
 	state.name = name;
 	if (kind == REFUSE_MEMORY)
 		errno = ENOMEM;
+	if (kind == REFUSE_CRYPTO && state.how.lack)
+		ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
 	if (kind == REFUSE_SYSTEM)
 		errno = state.how.sys_errno ? state.how.sys_errno : EIO;
 	return true;
 }
-
-#define WRAP(kind, type, name, params, args, bad)      \
-	type __real_##name params;                     \
-	type __wrap_##name params;                     \
-	type __wrap_##name params                      \
-	{                                              \
-		if (due(REFUSE_##kind, #name))         \
-			return bad;                    \
-		return __real_##name args;             \
-	}
-
-/* A call that moves LEN bytes. */
-#define WRAP_COUNT(name, params, args)                                            \
-	ssize_t __real_##name params;                                             \
-	ssize_t __wrap_##name params;                                             \
-	ssize_t __wrap_##name params                                              \
-	{                                                                         \
-		if (due(REFUSE_SYSTEM, #name)) {                                  \
-			if (!state.how.half)                                      \
-				return state.how.nothing ? 0 : -1;                \
-			len = (len + 1) / 2;                                      \
-		}                                                                 \
-		return __real_##name args;                                        \
-	}
 
 WRAP(MEMORY, void *, malloc, (size_t size), (size), NULL)
 WRAP(MEMORY, void *, calloc, (size_t count, size_t size), (count, size), NULL)
@@ -101,7 +88,7 @@ int __wrap_asprintf(char **out, const char *fmt, ...)
 	va_list ap;
 	int n;
 
-	if (due(REFUSE_MEMORY, "asprintf"))
+	if (refuse_due(REFUSE_MEMORY, "asprintf"))
 		return -1;
 	va_start(ap, fmt);
 	n = vasprintf(out, fmt, ap);
@@ -115,7 +102,18 @@ WRAP_COUNT(write, (int fd, const void *buf, size_t len), (fd, buf, len))
 WRAP_COUNT(pwrite64, (int fd, const void *buf, size_t len, off_t off), (fd, buf, len, off))
 WRAP_COUNT(copy_file_range, (int from, off_t *in, int to, off_t *out, size_t len, unsigned int flags),
 	   (from, in, to, out, len, flags))
-WRAP(SYSTEM, int, fstat64, (int fd, struct stat *st), (fd, st), -1)
+int __real_fstat64(int fd, struct stat *st);
+int __wrap_fstat64(int fd, struct stat *st);
+
+int __wrap_fstat64(int fd, struct stat *st)
+{
+	int result = refuse_due(REFUSE_SYSTEM, "fstat64") ? -1 : __real_fstat64(fd, st);
+
+	if (result == 0 && state.on && state.how.device)
+		st->st_mode = (st->st_mode & ~(mode_t)S_IFMT) | S_IFBLK;
+	return result;
+}
+
 WRAP(SYSTEM, int, stat64, (const char *path, struct stat *st), (path, st), -1)
 WRAP(SYSTEM, int, lstat64, (const char *path, struct stat *st), (path, st), -1)
 WRAP(SYSTEM, int, fsync, (int fd), (fd), -1)
@@ -136,7 +134,7 @@ int __wrap_close(int fd);
 
 int __wrap_close(int fd)
 {
-	bool fails = due(REFUSE_SYSTEM, "close");
+	bool fails = refuse_due(REFUSE_SYSTEM, "close");
 	int saved = errno;
 	int result = __real_close(fd);
 
@@ -146,25 +144,28 @@ int __wrap_close(int fd)
 	return -1;
 }
 
-/* All three have at most one argument more, no wider than a pointer. */
-#define WRAP_VARIADIC(name, type, first, second)                          \
-	int __real_##name(type first, __typeof__(second) which, ...);     \
-	int __wrap_##name(type first, __typeof__(second) which, ...);     \
-	int __wrap_##name(type first, __typeof__(second) which, ...)      \
-	{                                                                 \
-		void *more;                                               \
-		va_list ap;                                               \
-		va_start(ap, which);                                      \
-		more = va_arg(ap, void *);                                \
-		va_end(ap);                                               \
-		if (due(REFUSE_SYSTEM, #name))                            \
-			return -1;                                        \
-		return __real_##name(first, which, more);                 \
-	}
-
 WRAP_VARIADIC(open64, const char *, path, 0)
 WRAP_VARIADIC(fcntl64, int, fd, 0)
-WRAP_VARIADIC(ioctl, int, fd, 0ul)
+
+/* A file that plays a block device has a size too. */
+int __real_ioctl(int fd, unsigned long which, ...);
+int __wrap_ioctl(int fd, unsigned long which, ...);
+
+int __wrap_ioctl(int fd, unsigned long which, ...)
+{
+	void *more;
+	va_list ap;
+
+	va_start(ap, which);
+	more = va_arg(ap, void *);
+	va_end(ap);
+	if (refuse_due(REFUSE_SYSTEM, "ioctl"))
+		return -1;
+	if (!state.on || !state.how.device || which != BLKGETSIZE64)
+		return __real_ioctl(fd, which, more);
+	*(uint64_t *)more = (uint64_t)lseek(fd, 0, SEEK_END);
+	return lseek(fd, 0, SEEK_SET) == 0 ? 0 : -1;
+}
 
 WRAP(THREAD, int, pthread_create,
      (pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg),
@@ -189,9 +190,6 @@ WRAP(CRYPTO, int, EVP_DigestVerify,
 WRAP(CRYPTO, int, EVP_DigestSignInit_ex,
      (EVP_MD_CTX *ctx, EVP_PKEY_CTX **pctx, const char *md, OSSL_LIB_CTX *lib, const char *props,
       EVP_PKEY *key, const OSSL_PARAM *params), (ctx, pctx, md, lib, props, key, params), 0)
-WRAP(CRYPTO, int, EVP_DigestSign,
-     (EVP_MD_CTX *ctx, unsigned char *sig, size_t *sig_len, const unsigned char *text, size_t len),
-     (ctx, sig, sig_len, text, len), 0)
 WRAP(CRYPTO, EVP_PKEY_CTX *, EVP_PKEY_CTX_new_from_pkey,
      (OSSL_LIB_CTX *lib, EVP_PKEY *key, const char *props), (lib, key, props), NULL)
 WRAP(CRYPTO, int, EVP_PKEY_CTX_set_rsa_padding, (EVP_PKEY_CTX *ctx, int padding), (ctx, padding), 0)
@@ -207,8 +205,7 @@ WRAP(CRYPTO, int, EVP_PKEY_get_utf8_string_param,
      (key, name, text, size, len), 0)
 WRAP(CRYPTO, int, EVP_PKEY_get_bn_param, (const EVP_PKEY *key, const char *name, BIGNUM **bn),
      (key, name, bn), 0)
-WRAP(CRYPTO, int, EVP_PKEY_get_raw_public_key, (const EVP_PKEY *key, unsigned char *out, size_t *len),
-     (key, out, len), 0)
+WRAP(CRYPTO, const char *, EVP_PKEY_get0_type_name, (const EVP_PKEY *key), (key), NULL)
 WRAP(CRYPTO, int, BN_bn2binpad, (const BIGNUM *bn, unsigned char *out, int len), (bn, out, len), -1)
 WRAP(CRYPTO, int, i2d_PUBKEY, (const EVP_PKEY *key, unsigned char **out), (key, out), -1)
 WRAP(CRYPTO, EVP_PKEY *, d2i_PUBKEY, (EVP_PKEY **key, const unsigned char **in, long len),
@@ -222,7 +219,37 @@ int __wrap_EVP_PKEY_is_a(const EVP_PKEY *key, const char *name)
 {
 	int answer = __real_EVP_PKEY_is_a(key, name);
 
-	return answer == 1 && due(REFUSE_CRYPTO, "EVP_PKEY_is_a") ? 0 : answer;
+	return answer == 1 && refuse_due(REFUSE_CRYPTO, "EVP_PKEY_is_a") ? 0 : answer;
+}
+
+/* An answer that succeeds and cannot be: another length than a key of this type has. */
+int __real_EVP_PKEY_get_raw_public_key(const EVP_PKEY *key, unsigned char *out, size_t *len);
+int __wrap_EVP_PKEY_get_raw_public_key(const EVP_PKEY *key, unsigned char *out, size_t *len);
+
+int __wrap_EVP_PKEY_get_raw_public_key(const EVP_PKEY *key, unsigned char *out, size_t *len)
+{
+	bool fails = refuse_due(REFUSE_CRYPTO, "EVP_PKEY_get_raw_public_key");
+
+	if (fails && !state.how.half)
+		return 0;
+	return __real_EVP_PKEY_get_raw_public_key(key, out, len) == 1 ? (*len -= fails, 1) : 0;
+}
+
+/* Likewise: a signature of no length, or of one that no signature has. */
+int __real_EVP_DigestSign(EVP_MD_CTX *ctx, unsigned char *sig, size_t *sig_len,
+			  const unsigned char *text, size_t len);
+int __wrap_EVP_DigestSign(EVP_MD_CTX *ctx, unsigned char *sig, size_t *sig_len,
+			  const unsigned char *text, size_t len);
+
+int __wrap_EVP_DigestSign(EVP_MD_CTX *ctx, unsigned char *sig, size_t *sig_len,
+			  const unsigned char *text, size_t len)
+{
+	if (!refuse_due(REFUSE_CRYPTO, "EVP_DigestSign"))
+		return __real_EVP_DigestSign(ctx, sig, sig_len, text, len);
+	if (sig || !(state.how.half || state.how.nothing))
+		return 0;
+	*sig_len = state.how.half ? ART_SIG_MAX + 1 : 0;
+	return 1;
 }
 
 #define ZSTD_BAD ((size_t)-1)
@@ -237,12 +264,20 @@ WRAP(ZSTD, size_t, ZSTD_DCtx_refPrefix, (ZSTD_DCtx *ctx, const void *prefix, siz
      (ctx, prefix, len), ZSTD_BAD)
 WRAP(ZSTD, size_t, ZSTD_compress2, (ZSTD_CCtx *ctx, void *out, size_t room, const void *in, size_t len),
      (ctx, out, room, in, len), ZSTD_BAD)
-WRAP(ZSTD, size_t, ZSTD_decompressDCtx,
-     (ZSTD_DCtx *ctx, void *out, size_t room, const void *in, size_t len), (ctx, out, room, in, len),
-     ZSTD_BAD)
 WRAP(ZSTD, size_t, ZSTD_generateSequences,
      (ZSTD_CCtx *ctx, ZSTD_Sequence *out, size_t room, const void *in, size_t len),
      (ctx, out, room, in, len), ZSTD_BAD)
 WRAP(ZSTD, size_t, ZSTD_compressSequences,
      (ZSTD_CCtx *ctx, void *out, size_t room, const ZSTD_Sequence *cut, size_t count, const void *in,
       size_t len), (ctx, out, room, cut, count, in, len), ZSTD_BAD)
+
+size_t __real_ZSTD_decompressDCtx(ZSTD_DCtx *ctx, void *out, size_t room, const void *in, size_t len);
+size_t __wrap_ZSTD_decompressDCtx(ZSTD_DCtx *ctx, void *out, size_t room, const void *in, size_t len);
+
+size_t __wrap_ZSTD_decompressDCtx(ZSTD_DCtx *ctx, void *out, size_t room, const void *in, size_t len)
+{
+	bool fails = refuse_due(REFUSE_ZSTD, "ZSTD_decompressDCtx");
+	size_t n = fails && !state.how.half ? ZSTD_BAD : __real_ZSTD_decompressDCtx(ctx, out, room, in, len);
+
+	return fails && state.how.half ? n - 1 : n;
+}
