@@ -41,4 +41,27 @@ check_faults_SOURCES = %D%/check_faults.c %D%/refuse.c %D%/refuse.h %D%/refuse_w
 check_faults_CFLAGS = $(UNIT_CFLAGS)
 check_faults_LDADD = $(UNIT_LIBS)
 check_faults_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP)
+if TOOLS
+REFUSE_FS_WRAP =
+REFUSE_FS_WRAP += -Wl,--wrap=readlink -Wl,--wrap=llistxattr -Wl,--wrap=lgetxattr -Wl,--wrap=lseek64 -Wl,--wrap=dup
+REFUSE_FS_WRAP += -Wl,--wrap=socketpair -Wl,--wrap=mkdtemp -Wl,--wrap=posix_spawnp -Wl,--wrap=open_memstream
+REFUSE_FS_WRAP += -Wl,--wrap=archive_read_new -Wl,--wrap=archive_read_open_fd -Wl,--wrap=archive_read_open_filename
+REFUSE_FS_WRAP += -Wl,--wrap=archive_read_next_header -Wl,--wrap=archive_read_data_block -Wl,--wrap=ZSTD_decompress
+REFUSE_FS_WRAP += -Wl,--wrap=send -Wl,--wrap=waitpid -Wl,--wrap=fclose -Wl,--wrap=ext2fs_open2 -Wl,--wrap=ext2fs_initialize
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_add_journal_inode -Wl,--wrap=ext2fs_allocate_tables -Wl,--wrap=ext2fs_block_iterate3
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_create_resize_inode -Wl,--wrap=ext2fs_dir_block_csum_set -Wl,--wrap=ext2fs_dir_iterate2
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_extent_fix_parents -Wl,--wrap=ext2fs_extent_insert -Wl,--wrap=ext2fs_extent_open2
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_file_open -Wl,--wrap=ext2fs_file_read -Wl,--wrap=ext2fs_flush2
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_get_next_inode -Wl,--wrap=ext2fs_open_inode_scan -Wl,--wrap=ext2fs_new_range
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_read_block_bitmap -Wl,--wrap=ext2fs_read_inode_full -Wl,--wrap=ext2fs_write_inode_full
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_iblk_add_blocks -Wl,--wrap=ext2fs_xattrs_open -Wl,--wrap=ext2fs_xattrs_read
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_xattrs_iterate -Wl,--wrap=ext2fs_xattrs_write -Wl,--wrap=ext2fs_xattr_set
+REFUSE_FS_WRAP += -Wl,--wrap=ext2fs_xattr_get
+check_PROGRAMS += check_faults_fs
+TESTS += check_faults_fs
+check_faults_fs_SOURCES = %D%/check_faults_fs.c %D%/refuse.c %D%/refuse_fs.c tests/unit/fs_util.h
+check_faults_fs_CFLAGS = $(UNIT_CFLAGS) $(EXT2FS_CFLAGS) $(ARCHIVE_CFLAGS)
+check_faults_fs_LDADD = $(LIBARTFS) $(CHECK_LIBS)
+check_faults_fs_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP) $(REFUSE_FS_WRAP)
+endif
 endif
