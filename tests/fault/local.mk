@@ -64,4 +64,17 @@ check_faults_fs_CFLAGS = $(UNIT_CFLAGS) $(EXT2FS_CFLAGS) $(ARCHIVE_CFLAGS)
 check_faults_fs_LDADD = $(LIBARTFS) $(CHECK_LIBS)
 check_faults_fs_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP) $(REFUSE_FS_WRAP)
 endif
+if HTTP
+REFUSE_CURL_WRAP =
+REFUSE_CURL_WRAP += -Wl,--wrap=curl_global_init -Wl,--wrap=curl_easy_init -Wl,--wrap=curl_multi_init
+REFUSE_CURL_WRAP += -Wl,--wrap=curl_multi_add_handle -Wl,--wrap=curl_multi_perform -Wl,--wrap=curl_multi_poll
+REFUSE_CURL_WRAP += -Wl,--wrap=curl_slist_append -Wl,--wrap=curl_url -Wl,--wrap=curl_url_set -Wl,--wrap=curl_url_get
+REFUSE_CURL_WRAP += -Wl,--wrap=getrandom -Wl,--wrap=curl_easy_setopt
+check_PROGRAMS += check_http
+TESTS += check_http
+check_http_SOURCES = tests/unit/check_http.c %D%/refuse.c %D%/refuse_curl.c
+check_http_CFLAGS = $(UNIT_CFLAGS) $(CURL_CFLAGS)
+check_http_LDADD = $(LIBARTHTTP) $(UNIT_LIBS)
+check_http_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP) $(REFUSE_CURL_WRAP)
+endif
 endif
