@@ -252,7 +252,7 @@ START_TEST(sign_text)
 		"twinroot-artifact-v1\ned25519\n" ID "\n"
 		"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
 		"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f\n";
-	char out[ART_SIGN_TEXT_MAX];
+	char out[ART_SIGN_TEXT_MAX], preamble[ART_SIGN_TEXT_MAX] = "";
 	size_t len = 0;
 
 	ck_assert_int_eq(art_sign_text(out, ART_PREAMBLE_ARTIFACT, "ed25519", ID,
@@ -265,6 +265,10 @@ START_TEST(sign_text)
 				       (const uint8_t *)"abc", 3, &len, NULL), 0);
 	ck_assert_int_lt(art_sign_text(out, ART_PREAMBLE_ARTIFACT, "ed25519", "",
 				       (const uint8_t *)"abc", 3, &len, NULL), 0);
+	/* A text that was cut off must not be signed. */
+	memset(preamble, 'p', sizeof(preamble) - 1);
+	ck_assert_int_eq(art_sign_text(out, preamble, "ed25519", ID, (const uint8_t *)"abc", 3, &len, NULL),
+			 ART_E_FAILED);
 }
 END_TEST
 

@@ -116,12 +116,17 @@ static int write_image(uint64_t size, const struct art_regions *regions,
 
 static struct art_reader *open_reader(struct art_source **src)
 {
+	const struct art_manifest *m;
 	struct art_reader *r;
 
 	ck_assert_int_eq(art_source_open_path(src, path, &err), 0);
 	ck_assert_int_eq(art_reader_open(&r, *src, &err), 0);
 	art_reader_skip_trust(r);
 	ck_assert_msg(art_reader_parse(r, &err) == 0, "%s", err.text);
+	/* A second time changes nothing: what was handed out stays. */
+	m = art_reader_manifest(r);
+	ck_assert_int_eq(art_reader_parse(r, &err), 0);
+	ck_assert_ptr_eq(art_reader_manifest(r), m);
 	return r;
 }
 
