@@ -521,6 +521,17 @@ START_TEST(key_files)
 	ck_assert_int_eq(symlink("nowhere", path), 0);
 	ck_assert_int_eq(load_code(), ART_E_IO);
 	drop("other.pem");
+	/* Nothing that would have to be waited for, or is no file of keys. */
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	drop("other.pem");
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	ck_assert_int_eq(rmdir(path), 0);
+	path_of(path, "policy.json");
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	drop("policy.json");
 	/* A single file. */
 	path_of(path, "k1.pem");
 	ck_assert_int_eq(art_trust_load(&trust, path, NULL), 0);
