@@ -21,6 +21,7 @@
 #include "libartifact/writer.h"
 #include "tests/fault/refuse.h"
 #include "tests/unit/keys.h"
+#include "tests/unit/run.h"
 #include "tests/vectors/judge.h"
 
 #define IMAGE ((size_t)320 * 1024)
@@ -563,8 +564,6 @@ int main(void)
 {
 	Suite *s = suite_create("faults");
 	TCase *t = tcase_create("faults"), *first = tcase_create("first use");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 600);
 	tcase_add_unchecked_fixture(t, setup, teardown);
@@ -579,9 +578,5 @@ int main(void)
 	tcase_add_loop_test(first, libcrypto_does_not_start, FIRST_DIGEST, FIRST_SIGNATURE + 1);
 	suite_add_tcase(s, first);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -13,6 +13,7 @@
 #include "libartifact/io.h"
 #include "tests/fault/refuse.h"
 #include "tests/unit/fs_util.h"
+#include "tests/unit/run.h"
 
 static char outcome[2 * ART_SHA256_LEN + 1];
 
@@ -337,17 +338,11 @@ int main(void)
 {
 	Suite *s = suite_create("faults fs");
 	TCase *t = tcase_create("faults fs");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 900);
 	tcase_add_checked_fixture(t, setup, dir_remove);
 	tcase_add_loop_test(t, refused_one_by_one, 0, ART_ARRAY_SIZE(trials));
 	tcase_add_loop_test(t, other_answers_of_the_system, 0, ART_ARRAY_SIZE(trials));
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -51,9 +51,9 @@ const char *refuse_stop(enum refuse_kind *kind)
 	return state.name;
 }
 
-const struct refuse_how *refuse_active(void)
+const struct refuse_how *refuse_now(void)
 {
-	return __atomic_load_n(&state.on, __ATOMIC_SEQ_CST) ? &state.how : NULL;
+	return &state.how;
 }
 
 /* Is this the call? Threads of the library count too. */

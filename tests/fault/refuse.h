@@ -35,7 +35,7 @@ void refuse_start(uint64_t n, enum refuse_kind only, const struct refuse_how *ho
 
 /* For the stand-ins. */
 bool refuse_due(enum refuse_kind kind, const char *name);
-const struct refuse_how *refuse_active(void); /* NULL: nothing is refused now */
+const struct refuse_how *refuse_now(void);
 
 /* No more faults. What failed ("EVP_DigestUpdate"), or NULL when there were not so many calls. */
 const char *refuse_stop(enum refuse_kind *kind);

@@ -17,6 +17,7 @@
 #include "libartifact/io.h"
 #include "libartifact/util.h"
 #include "tests/fault/refuse.h"
+#include "tests/unit/run.h"
 
 #define FILE_SIZE ((size_t)400 * 1000)
 
@@ -478,8 +479,6 @@ int main(void)
 {
 	Suite *s = suite_create("http");
 	TCase *t = tcase_create("http");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 600);
 	tcase_add_checked_fixture(t, setup, stop_server);
@@ -492,9 +491,5 @@ int main(void)
 	tcase_add_test(t, nobody_there);
 	tcase_add_test(t, refused_one_by_one);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

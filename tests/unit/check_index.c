@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "libartifact/index.h"
+#include "tests/unit/run.h"
 
 #define ROWS 1000
 
@@ -277,8 +278,6 @@ int main(void)
 {
 	Suite *s = suite_create("index");
 	TCase *t = tcase_create("index");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, round_trip, 0, 8);
 	tcase_add_test(t, groups);
@@ -290,9 +289,5 @@ int main(void)
 	tcase_add_test(t, impossible_size);
 	tcase_add_test(t, rows_in_any_order);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

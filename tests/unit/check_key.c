@@ -8,6 +8,7 @@
 #include "libartifact/digest.h"
 #include "libartifact/util.h"
 #include "tests/unit/keys.h"
+#include "tests/unit/run.h"
 
 static const char text[] = "some text to sign\n";
 
@@ -490,8 +491,6 @@ int main(void)
 {
 	Suite *suite = suite_create("key");
 	TCase *tc = tcase_create("key");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, signs_and_verifies, 0, 4);
@@ -508,9 +507,5 @@ int main(void)
 	tcase_add_test(tc, loads_files);
 	tcase_add_test(tc, ml_dsa_when_there);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include "libartifact/reader.h"
 #include "libartifact/tar.h"
 #include "libartifact/util.h"
+#include "tests/unit/run.h"
 
 /* A manifest that is not one, and no signature: enough for all that comes before parsing. */
 static uint8_t bytes[2 * (ART_TAR_BLOCK + ART_MANIFEST_UNIT)];
@@ -60,16 +61,10 @@ int main(void)
 {
 	Suite *s = suite_create("reader");
 	TCase *t = tcase_create("reader");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, trust_comes_first);
 	tcase_add_test(t, without_trust_by_word_only);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include "libartifact/base64.h"
 #include "libartifact/sig.h"
 #include "libartifact/util.h"
+#include "tests/unit/run.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -306,8 +307,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sig");
 	TCase *tc = tcase_create("sig");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, good_lines);
 	tcase_add_test(tc, bad_lines);
@@ -319,9 +318,5 @@ int main(void)
 	tcase_add_test(tc, sign_text);
 	tcase_add_test(tc, base64);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

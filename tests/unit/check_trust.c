@@ -11,6 +11,7 @@
 #include "libartifact/trust.h"
 #include "libartifact/util.h"
 #include "tests/unit/keys.h"
+#include "tests/unit/run.h"
 
 #define KEYS 4
 
@@ -589,8 +590,6 @@ int main(void)
 {
 	Suite *suite = suite_create("trust");
 	TCase *tc = tcase_create("trust");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, any_key_without_policy);
@@ -606,9 +605,5 @@ int main(void)
 	tcase_add_test(tc, too_many_keys);
 	tcase_add_test(tc, state_names);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }
