@@ -417,8 +417,9 @@ int art_key_verify(const struct art_key *key, const void *text, size_t len, cons
 	if (!text || !sig || sig_len == 0 || sig_len > ART_SIG_MAX)
 		return art_fail(err, ART_E_SIG_INVALID, "no signature of a possible length by key '%s'",
 				key->id);
+	/* It has worked once, when the key was made. */
 	code = art_crypto_begin(err);
-	if (code)
+	if (code != 0)
 		return code;
 	ctx = EVP_MD_CTX_new();
 	ready = ctx && EVP_DigestVerifyInit_ex(ctx, &pctx, a->md, NULL, NULL, key->pkey, NULL) == 1 &&
