@@ -20,6 +20,8 @@
 #include "libartifact/fs/fs.h"
 #include "libartifact/http/http.h"
 #include "libartifact/io.h"
+#include "libartifact/tar.h"
+#include "libartifact/util.h"
 
 const char *inspect_plural(size_t n, const char *one, const char *many)
 {
@@ -48,24 +50,42 @@ int inspect_temp_file(int *fd, struct art_err *err)
 	return 0;
 }
 
-static int copy_all(int to, struct art_source *from, struct art_err *err)
+/* One of the two members that have been read already; its header is the only one that the profile allows. */
+static int copy_member(int to, const char *name, const uint8_t *bytes, size_t len, struct art_err *err)
+{
+	uint8_t block[ART_TAR_BLOCK];
+	int code;
+
+	art_tar_format(block, name, len);
+	code = art_write_full(to, block, sizeof(block), "a temporary file", err);
+	return code ? code : art_write_full(to, bytes, len, "a temporary file", err);
+}
+
+/* What the manifest announces and one byte more, so that an end which does not come is seen. */
+static int copy_all(int to, struct inspect_file *f, struct art_err *err)
 {
 	cleanup_free uint8_t *buf = malloc(ART_MIB);
-	uint64_t off = 0;
+	uint64_t off, end = art_reader_total_size(f->reader) + 1;
+	size_t manifest_len, sig_len;
+	const uint8_t *manifest = art_reader_manifest_bytes(f->reader, &manifest_len);
+	const uint8_t *sig = art_reader_sig_bytes(f->reader, &sig_len);
+	ssize_t n = 1;
+	int code;
 
 	if (!buf)
 		return art_fail_memory(err);
-	for (;;) {
-		ssize_t n = from->ops->read_at(from, off, buf, ART_MIB, err);
-		int code;
+	code = copy_member(to, "manifest.json", manifest, manifest_len, err);
+	if (code == 0)
+		code = copy_member(to, "manifest.sig", sig, sig_len, err);
+	for (off = 2 * ART_TAR_BLOCK + manifest_len + sig_len; code == 0 && n > 0 && off < end; off += (uint64_t)n) {
+		size_t want = end - off < ART_MIB ? (size_t)(end - off) : ART_MIB;
 
-		if (n <= 0)
+		n = f->src->ops->read_at(f->src, off, buf, want, err);
+		if (n < 0)
 			return (int)n;
 		code = art_write_full(to, buf, (size_t)n, "a temporary file", err);
-		if (code < 0)
-			return code;
-		off += (uint64_t)n;
 	}
+	return code;
 }
 
 /* http.h has the same, for builds that have http. */
@@ -116,7 +136,7 @@ static int spool(struct inspect_file *f, struct art_err *err)
 	code = inspect_temp_file(&fd, err);
 	if (code < 0)
 		return code;
-	code = copy_all(fd, f->src, err);
+	code = copy_all(fd, f, err);
 	if (code == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot read back a temporary file");
 	if (code < 0) {
@@ -127,42 +147,30 @@ static int spool(struct inspect_file *f, struct art_err *err)
 	if (code < 0)
 		return code;
 	say_traffic(f);
+	art_reader_free(f->reader);
+	f->reader = NULL;
 	art_source_free(f->src);
 	f->src = seeking;
 	f->is_url = false;
 	return 0;
 }
 
-static int open_source(struct inspect_file *f, const char *name, bool seek,
-		       struct art_err *err)
+static int open_source(struct inspect_file *f, const char *name, struct art_err *err)
 {
-	int code;
-
-	if (is_url(name))
-		code = open_url(f, name, err);
-	else
-		code = art_source_open_path(&f->src, name, err);
-	if (code < 0 || !seek || f->src->can_seek)
-		return code;
-	return spool(f, err);
+	return is_url(name) ? open_url(f, name, err) : art_source_open_path(&f->src, name, err);
 }
 
-int inspect_open(struct inspect_file *f, const char *name,
-		 const struct inspect_options *opt, bool seek, struct art_err *err)
+/* From the first byte up to the parsed manifest. */
+static int judge(struct inspect_file *f, struct art_err *err)
 {
 	const uint8_t *bytes;
 	size_t len;
-	int code = 0;
+	int code = art_reader_open(&f->reader, f->src, err);
 
-	if (opt->keys)
-		code = art_trust_load(&f->trust, opt->keys, err);
-	if (code == 0)
-		code = open_source(f, name, seek, err);
-	if (code == 0)
-		code = art_reader_open(&f->reader, f->src, err);
 	if (code < 0)
 		return code;
 	bytes = art_reader_sig_bytes(f->reader, &len);
+	art_siglist_free(&f->sigs);
 	code = art_siglist_parse(&f->sigs, bytes, len, err);
 	if (code < 0)
 		return code;
@@ -174,6 +182,24 @@ int inspect_open(struct inspect_file *f, const char *name,
 		art_reader_skip_trust(f->reader);
 	}
 	return code < 0 ? code : art_reader_parse(f->reader, err);
+}
+
+int inspect_open(struct inspect_file *f, const char *name,
+		 const struct inspect_options *opt, bool seek, struct art_err *err)
+{
+	int code = 0;
+
+	if (opt->keys)
+		code = art_trust_load(&f->trust, opt->keys, err);
+	if (code == 0)
+		code = open_source(f, name, err);
+	if (code == 0)
+		code = judge(f, err);
+	if (code < 0 || !seek || f->src->can_seek)
+		return code;
+	/* Nobody fills our disk who was not found good; and the copy is judged again, being another source. */
+	code = spool(f, err);
+	return code < 0 ? code : judge(f, err);
 }
 
 void inspect_close(struct inspect_file *f)

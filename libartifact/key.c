@@ -417,8 +417,9 @@ int art_key_verify(const struct art_key *key, const void *text, size_t len, cons
 	if (!text || !sig || sig_len == 0 || sig_len > ART_SIG_MAX)
 		return art_fail(err, ART_E_SIG_INVALID, "no signature of a possible length by key '%s'",
 				key->id);
+	/* It has worked once, when the key was made. */
 	code = art_crypto_begin(err);
-	if (code)
+	if (code != 0)
 		return code;
 	ctx = EVP_MD_CTX_new();
 	ready = ctx && EVP_DigestVerifyInit_ex(ctx, &pctx, a->md, NULL, NULL, key->pkey, NULL) == 1 &&
@@ -441,15 +442,21 @@ int art_key_verify(const struct art_key *key, const void *text, size_t len, cons
 int art_key_sign(EVP_PKEY *private_key, const void *text, size_t len, uint8_t **sig,
 		 size_t *sig_len, struct art_err *err)
 {
-	const struct algorithm *a = private_key ? find_algorithm(private_key) : NULL;
+	const struct algorithm *a;
 	cleanup_free uint8_t *buf = NULL;
 	EVP_PKEY_CTX *pctx = NULL;
 	EVP_MD_CTX *ctx;
 	size_t n = 0;
 	bool ok;
+	int code = art_crypto_begin(err);
 
+	if (code)
+		return code;
+	a = private_key ? find_algorithm(private_key) : NULL;
 	if (!a)
-		return art_fail(err, ART_E_KEY_BAD, "no private key of a type that the format knows");
+		return art_crypto_lacked_memory() ?
+			       art_fail_memory(err) :
+			       art_fail(err, ART_E_KEY_BAD, "no private key of a type that the format knows");
 	ctx = EVP_MD_CTX_new();
 	ok = ctx && EVP_DigestSignInit_ex(ctx, &pctx, a->md, NULL, NULL, private_key, NULL) == 1 &&
 	     (!is_rsa(a) || set_pss(pctx)) && EVP_DigestSign(ctx, NULL, &n, text, len) == 1 &&

@@ -181,7 +181,8 @@ int art_sign_text(char out[ART_SIGN_TEXT_MAX], const char *preamble, const char 
 		return code;
 	art_hex_format(hex, digest, sizeof(digest));
 	n = snprintf(out, ART_SIGN_TEXT_MAX, "%s\n%s\n%s\n%s\n", preamble, algorithm, key_id, hex);
-	if (n < 0 || n >= ART_SIGN_TEXT_MAX)
+	/* A negative N too. */
+	if ((size_t)n >= ART_SIGN_TEXT_MAX)
 		return art_fail(err, ART_E_FAILED, "the text to sign is too long");
 	*text_len = (size_t)n;
 	return 0;

@@ -76,6 +76,16 @@ static int is_pem(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 4 && strcmp(entry->d_name + len - 4, ".pem") == 0;
 }
 
+/* A FIFO would keep its reader waiting for ever, and a device has no end. */
+static int check_regular(const char *path, struct art_err *err)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
+	return S_ISREG(st.st_mode) ? 0 : art_fail(err, ART_E_IO, "'%s' is not a regular file", path);
+}
+
 static int by_name(const struct dirent **a, const struct dirent **b)
 {
 	return strcmp((*a)->d_name, (*b)->d_name);
@@ -95,6 +105,8 @@ static int load_keys(struct art_trust *trust, const char *dir, struct art_err *e
 			path = NULL;
 			code = art_fail_memory(err);
 		}
+		if (code == 0)
+			code = check_regular(path, err);
 		if (code == 0)
 			code = add_key(trust, path, err);
 		free(entries[i]);
@@ -171,6 +183,9 @@ static int load_policy(struct art_trust *trust, const char *dir, struct art_err 
 			return default_policy(trust, err);
 		return art_fail_errno(err, ART_E_IO, "cannot look for '%s'", path);
 	}
+	code = check_regular(path, err);
+	if (code)
+		return code;
 	code = art_read_file(path, ART_POLICY_MAX, &bytes, &len, &why);
 	if (code == ART_E_IO && why.sys_errno == 0)
 		code = art_fail(&why, ART_E_POLICY_BAD, "'%s' is larger than %d bytes", path,

@@ -40,6 +40,8 @@ def main():
         short = name[len("libartifact/"):]
         sums = totals.setdefault(short, [0, 0, 0])
         for line in entry["lines"]:
+            if not line["branches"]:
+                continue
             text = source[line["line_number"] - 1]
             for branch in line["branches"]:
                 taken = branch["count"] > 0

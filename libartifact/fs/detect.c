@@ -2,7 +2,7 @@
 /* Which filesystem an image holds, and how large it says it is. */
 #include <string.h>
 
-#include "libartifact/fs/fs.h"
+#include "libartifact/fs/internal.h"
 #include "libartifact/util.h"
 
 #define EXT4_MAGIC 0xef53
@@ -14,15 +14,16 @@ struct heads {
 	uint8_t at_1024[1024]; /* ext4 and erofs superblock */
 };
 
-/* A blob that cannot be read has no filesystem: the reader of its data will say why. */
-static int read_heads(struct art_blob *blob, struct heads *h)
+/* A small blob has zeros there, which are no filesystem's. */
+static int read_heads(struct art_blob *blob, struct heads *h, struct art_err *err)
 {
+	int ret;
+
 	memset(h, 0, sizeof(*h));
 	if (blob->size < 2048)
-		return -1;
-	if (art_blob_read(blob, h->start, sizeof(h->start), 0, NULL) != 0)
-		return -1;
-	return art_blob_read(blob, h->at_1024, sizeof(h->at_1024), 1024, NULL);
+		return 0;
+	ret = art_blob_read(blob, h->start, sizeof(h->start), 0, err);
+	return ret ? ret : art_blob_read(blob, h->at_1024, sizeof(h->at_1024), 1024, err);
 }
 
 static bool is_vfat(const uint8_t *b)
@@ -50,7 +51,7 @@ const char *art_fs_detect(struct art_blob *blob)
 {
 	struct heads h;
 
-	return read_heads(blob, &h) == 0 ? detect(&h) : NULL;
+	return read_heads(blob, &h, NULL) == 0 ? detect(&h) : NULL;
 }
 
 static uint64_t scaled(uint64_t count, unsigned int shift)
@@ -80,19 +81,31 @@ static uint64_t vfat_size(const uint8_t *b)
 	return sectors * art_get16(b + 11);
 }
 
-uint64_t art_fs_size(struct art_blob *blob, const char *filesystem)
+int art_fs_read_size(struct art_blob *blob, const char *filesystem, uint64_t *size, struct art_err *err)
 {
 	struct heads h;
+	int ret = read_heads(blob, &h, err);
 
-	if (!filesystem || read_heads(blob, &h) != 0)
-		return 0;
+	*size = 0;
+	if (ret != 0)
+		return ret;
 	if (strcmp(filesystem, "ext4") == 0)
-		return ext4_size(h.at_1024);
-	if (strcmp(filesystem, "squashfs") == 0)
-		return art_get64(h.start + 40);
-	if (strcmp(filesystem, "erofs") == 0)
-		return scaled(art_get32(h.at_1024 + 36), h.at_1024[12]);
-	if (strcmp(filesystem, "vfat") == 0)
-		return vfat_size(h.start);
+		*size = ext4_size(h.at_1024);
+	else if (strcmp(filesystem, "squashfs") == 0)
+		*size = art_get64(h.start + 40);
+	else if (strcmp(filesystem, "erofs") == 0)
+		*size = scaled(art_get32(h.at_1024 + 36), h.at_1024[12]);
+	else if (strcmp(filesystem, "vfat") == 0)
+		*size = vfat_size(h.start);
 	return 0;
+}
+
+/* The reader of its data will say why a blob cannot be read. */
+uint64_t art_fs_size(struct art_blob *blob, const char *filesystem)
+{
+	uint64_t size = 0;
+
+	if (filesystem)
+		art_fs_read_size(blob, filesystem, &size, NULL);
+	return size;
 }

@@ -64,10 +64,11 @@ static int add_extents(struct dir_in *in, const char *path, struct art_tree_inod
 
 		if (data < 0 && errno == ENXIO)
 			return 0;
-		if (data < 0)
-			data = at;
-		hole = lseek(fd, data, SEEK_HOLE);
-		if (hole <= data || hole > size)
+		hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+		/* Guessing would give other bytes for the same input. */
+		if (hole < 0)
+			return art_fail_errno(in->err, ART_E_IO, "cannot find the holes of '%s'", path);
+		if (hole > size)
 			hole = size;
 		if (data >= size)
 			return 0;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "libartifact/fs/ext4.h"
-#include "libartifact/fs/fs.h"
+#include "libartifact/fs/internal.h"
 
 struct blob_io {
 	struct art_blob *blob;
@@ -127,8 +127,12 @@ static struct struct_io_manager blob_manager = {
 /* The superblock's promises that bound the memory which libext2fs takes. */
 static int check_size(struct art_blob *blob, struct art_err *err)
 {
-	uint64_t size = art_fs_size(blob, "ext4");
+	uint64_t size;
+	int ret = art_fs_read_size(blob, "ext4", &size, err);
 
+	/* Unreadable is not the same as no filesystem. */
+	if (ret != 0)
+		return ret;
 	if (size == 0)
 		return art_fail(err, ART_E_FAILED, "no ext4 filesystem in '%s'", blob->name);
 	if (size > blob->size)

@@ -48,6 +48,9 @@ struct art_fs {
 	uint64_t root;
 };
 
+/* As art_fs_size, but a blob that cannot be read is an error. */
+int art_fs_read_size(struct art_blob *blob, const char *filesystem, uint64_t *size, struct art_err *err);
+
 int art_ext4_fs_open(struct art_fs **out, struct art_blob *blob, struct art_err *err);
 int art_squash_fs_open(struct art_fs **out, struct art_blob *blob, struct art_err *err);
 

@@ -109,6 +109,17 @@ step "ls and cat"
 
 step image
 expect_exit 0 "$inspect" image $k -o again.img old.artifact
+step "a pipe is judged before it is kept, and no longer than its manifest says"
+cp old.artifact changed.artifact
+flip changed.artifact 600
+expect_exit 4 sh -c '{ cat changed.artifact; cat /dev/zero; } | "$0" ls -v --keys good.keys - /' "$inspect"
+refuse_err "temporary file"
+expect_exit 3 sh -c '{ cat old.artifact; cat /dev/zero; } | "$0" ls -v --keys good.keys - /' "$inspect"
+expect_err "into a temporary file"
+expect_err "too many"
+head -c 60000 old.artifact >short.artifact
+expect_exit 3 sh -c 'cat short.artifact | "$0" ls --keys good.keys - /' "$inspect"
+assert_no_litter
 expect_exit 0 sh -c 'cat old.artifact | "$0" image $2 -o piped.img -' "$inspect" x "$k"
 cmp again.img piped.img || fail "image from a pipe differs"
 size=$(sha256sum <again.img | cut -c 1-64)

@@ -12,6 +12,7 @@
 #include "installer/boot/efivars.h"
 #include "installer/boot/evidence.h"
 #include "installer/boot/words.h"
+#include "tests/unit/run.h"
 
 #define SECTOR 512
 #define GLOBAL "8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -307,8 +308,6 @@ int main(void)
 {
 	Suite *s = suite_create("boot");
 	TCase *t = tcase_create("boot");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
@@ -321,8 +320,5 @@ int main(void)
 	tcase_add_test(t, evidence_firmware);
 	tcase_add_test(t, evidence_efi);
 	suite_add_tcase(s, t);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? 1 : 0;
+	return run_suite(s);
 }

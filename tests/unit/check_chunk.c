@@ -9,6 +9,7 @@
 #include <check.h>
 
 #include "libartifact/chunk.h"
+#include "tests/unit/run.h"
 
 #define PREFIX (64 * 1024)
 #define CHUNK (32 * 1024)
@@ -179,8 +180,6 @@ int main(void)
 {
 	Suite *s = suite_create("chunk");
 	TCase *t = tcase_create("chunk");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, group);
@@ -189,9 +188,5 @@ int main(void)
 	tcase_add_test(t, wrong_calls);
 	tcase_add_test(t, digests);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include "common/cli.h"
 #include "common/progress.h"
 #include "common/text.h"
+#include "tests/unit/run.h"
 
 /* Runs FN with stdout and stderr in files and gives back what it wrote. */
 static int captured(int (*fn)(void), char *out, char *err, size_t room)
@@ -241,8 +242,6 @@ int main(void)
 {
 	Suite *s = suite_create("cli");
 	TCase *t = tcase_create("all");
-	SRunner *r;
-	int failed;
 
 	tcase_add_test(t, sizes);
 	tcase_add_test(t, escapes);
@@ -253,9 +252,5 @@ int main(void)
 	tcase_add_test(t, levels);
 	tcase_add_test(t, progress_modes);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libartifact/compat.h"
+#include "tests/unit/run.h"
 
 static char *compatible[] = { (char *)"rpi4", (char *)"rpi5" };
 static char *hardware[] = { (char *)"1..2", (char *)"5" };
@@ -233,8 +234,6 @@ int main(void)
 {
 	Suite *suite = suite_create("compat");
 	TCase *tc = tcase_create("compat");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(tc, setup, NULL);
@@ -249,8 +248,5 @@ int main(void)
 	tcase_add_test(tc, filesystem);
 	tcase_add_test(tc, age);
 	tcase_add_test(tc, order);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "installer/conf.h"
+#include "tests/unit/run.h"
 
 #define GOOD                                                                    \
 	"[device]\ntype = rpi4\n[slot.a]\nrootfs = PARTUUID=1-2\nboot = /dev/x\n" \
@@ -100,16 +101,10 @@ int main(void)
 {
 	Suite *suite = suite_create("conf");
 	TCase *tc = tcase_create("conf");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, reads_what_is_there);
 	tcase_add_loop_test(tc, refuses, 0, (int)(sizeof(bad) / sizeof(bad[0])));
 	tcase_add_test(tc, long_lines);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

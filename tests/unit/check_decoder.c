@@ -15,6 +15,7 @@
 
 #include "installer/decoder.h"
 #include "libartifact/chunk.h"
+#include "tests/unit/run.h"
 
 #define CHUNK 20000
 #define ROWS 300
@@ -188,8 +189,6 @@ int main(void)
 {
 	Suite *s = suite_create("decoder");
 	TCase *t = tcase_create("decoder");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, decodes_in_order);
@@ -197,9 +196,5 @@ int main(void)
 	tcase_add_test(t, is_locked_up);
 	tcase_add_test(t, death_is_an_error);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

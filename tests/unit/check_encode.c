@@ -8,6 +8,7 @@
 #include "libartifact/chunk.h"
 #include "libartifact/encode.h"
 #include "libartifact/util.h"
+#include "tests/unit/run.h"
 
 #define MIXED_CHUNKS 600
 
@@ -318,8 +319,6 @@ int main(void)
 {
 	Suite *s = suite_create("encode");
 	TCase *t = tcase_create("encode");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -334,9 +333,5 @@ int main(void)
 	tcase_add_test(t, levels);
 	tcase_add_test(t, too_large);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

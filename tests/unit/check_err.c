@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "libartifact/err.h"
+#include "tests/unit/run.h"
 
 static FILE *open_table(void)
 {
@@ -127,8 +128,6 @@ int main(void)
 {
 	Suite *suite = suite_create("err");
 	TCase *tc = tcase_create("err");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, table_is_the_specs);
@@ -137,8 +136,5 @@ int main(void)
 	tcase_add_test(tc, reporting);
 	tcase_add_test(tc, system_errors);
 	tcase_add_test(tc, long_texts);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 /* Layout of ext4 images (ext4_map.c, map.c) and detection (detect.c). */
 #include "libartifact/fs/map.h"
 #include "tests/unit/fs_util.h"
+#include "tests/unit/run.h"
 
 #define FILES 40
 
@@ -260,8 +261,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ext4");
 	TCase *tests = tcase_create("ext4");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, dir_remove);
 	tcase_set_timeout(tests, 120);
@@ -274,8 +273,5 @@ int main(void)
 	tcase_add_test(tests, detection);
 	tcase_add_test(tests, cover);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include "libartifact/io.h"
 #include "libartifact/source.h"
 #include "libartifact/util.h"
+#include "tests/unit/run.h"
 
 static char dir[64];
 
@@ -249,8 +250,6 @@ int main(void)
 {
 	Suite *s = suite_create("io");
 	TCase *t = tcase_create("io");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, out_appears_complete);
@@ -262,9 +261,5 @@ int main(void)
 	tcase_add_test(t, hex_and_names);
 	tcase_add_test(t, errors);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -7,6 +7,7 @@
 
 #include "libartifact/json.h"
 #include "libartifact/util.h"
+#include "tests/unit/run.h"
 
 static const struct art_json_codes codes = {
 	.syntax = ART_E_MANIFEST_SYNTAX,
@@ -313,8 +314,6 @@ int main(void)
 {
 	Suite *suite = suite_create("json");
 	TCase *tc = tcase_create("json");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, refused);
@@ -326,8 +325,5 @@ int main(void)
 	tcase_add_test(tc, codes_are_the_documents);
 	tcase_add_test(tc, long_paths);
 	tcase_add_test(tc, dumps);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -5,9 +5,11 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
+#include "libartifact/crypto.h"
 #include "libartifact/digest.h"
 #include "libartifact/util.h"
 #include "tests/unit/keys.h"
+#include "tests/unit/run.h"
 
 static const char text[] = "some text to sign\n";
 
@@ -113,6 +115,22 @@ START_TEST(absent_is_never_valid)
 	art_key_free(key);
 	art_key_free(NULL);
 	EVP_PKEY_free(pkey);
+}
+END_TEST
+
+/* libcrypto's memory comes through libartifact, if libartifact was first: all of the allocator's contract. */
+START_TEST(memory_of_libcrypto)
+{
+	char *p;
+
+	ck_assert_int_eq(art_crypto_begin(NULL), 0);
+	p = OPENSSL_malloc(8);
+	ck_assert_ptr_nonnull(p);
+	memcpy(p, "content", 8);
+	p = OPENSSL_realloc(p, 100000);
+	ck_assert_str_eq(p, "content");
+	ck_assert_ptr_null(OPENSSL_realloc(p, 0));
+	ck_assert(!art_crypto_lacked_memory());
 }
 END_TEST
 
@@ -490,10 +508,10 @@ int main(void)
 {
 	Suite *suite = suite_create("key");
 	TCase *tc = tcase_create("key");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
+	/* First: keys made before it would settle the allocator. */
+	tcase_add_test(tc, memory_of_libcrypto);
 	tcase_add_loop_test(tc, signs_and_verifies, 0, 4);
 	tcase_add_test(tc, absent_is_never_valid);
 	tcase_add_test(tc, pss_parameters_are_fixed);
@@ -508,9 +526,5 @@ int main(void)
 	tcase_add_test(tc, loads_files);
 	tcase_add_test(tc, ml_dsa_when_there);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 
 #include "libartifact/index.h"
 #include "libartifact/manifest.h"
+#include "tests/unit/run.h"
 
 /* Every key of the format once. */
 static const char good[] =
@@ -772,8 +773,6 @@ int main(void)
 {
 	Suite *suite = suite_create("manifest");
 	TCase *tc = tcase_create("manifest");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, tc);
 	tcase_add_test(tc, good_is_read);
@@ -789,8 +788,5 @@ int main(void)
 	tcase_add_test(tc, many_segments);
 	tcase_add_test(tc, format_refuses);
 	tcase_add_test(tc, format_minimum);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include "libartifact/io.h"
 #include "libartifact/plan.h"
 #include "libartifact/util.h"
+#include "tests/unit/run.h"
 
 #define CHUNK (32 * 1024)
 #define PAGE 4096
@@ -349,8 +350,6 @@ int main(void)
 {
 	Suite *s = suite_create("plan");
 	TCase *t = tcase_create("plan");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -365,9 +364,5 @@ int main(void)
 	tcase_add_test(t, bad_input);
 	tcase_add_test(t, fewest_rows);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "installer/reconcile.h"
+#include "tests/unit/run.h"
 
 static struct boot_state boot_of(unsigned int i)
 {
@@ -188,17 +189,11 @@ int main(void)
 {
 	Suite *suite = suite_create("reconcile");
 	TCase *tc = tcase_create("reconcile");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, published);
 	tcase_add_test(tc, footnotes);
 	tcase_add_test(tc, never);
 	tcase_add_test(tc, evidence);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

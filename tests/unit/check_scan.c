@@ -2,6 +2,7 @@
 /* Reading a rootfs (fs.c, ext4_fs.c) and what it says of itself (scan.c, packages.c, sbom.c). */
 #include "libartifact/fs/scan.h"
 #include "tests/unit/fs_util.h"
+#include "tests/unit/run.h"
 
 static struct art_blob *blob;
 static struct art_fs *fs;
@@ -368,8 +369,6 @@ int main(void)
 {
 	Suite *suite = suite_create("scan");
 	TCase *tests = tcase_create("scan");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 120);
@@ -384,8 +383,5 @@ int main(void)
 	tcase_add_test(tests, sbom);
 	tcase_add_test(tests, sbom_foreign);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

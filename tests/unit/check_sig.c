@@ -9,6 +9,7 @@
 #include "libartifact/base64.h"
 #include "libartifact/sig.h"
 #include "libartifact/util.h"
+#include "tests/unit/run.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -252,7 +253,7 @@ START_TEST(sign_text)
 		"twinroot-artifact-v1\ned25519\n" ID "\n"
 		"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
 		"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f\n";
-	char out[ART_SIGN_TEXT_MAX];
+	char out[ART_SIGN_TEXT_MAX], preamble[ART_SIGN_TEXT_MAX] = "";
 	size_t len = 0;
 
 	ck_assert_int_eq(art_sign_text(out, ART_PREAMBLE_ARTIFACT, "ed25519", ID,
@@ -265,6 +266,10 @@ START_TEST(sign_text)
 				       (const uint8_t *)"abc", 3, &len, NULL), 0);
 	ck_assert_int_lt(art_sign_text(out, ART_PREAMBLE_ARTIFACT, "ed25519", "",
 				       (const uint8_t *)"abc", 3, &len, NULL), 0);
+	/* A text that was cut off must not be signed. */
+	memset(preamble, 'p', sizeof(preamble) - 1);
+	ck_assert_int_eq(art_sign_text(out, preamble, "ed25519", ID, (const uint8_t *)"abc", 3, &len, NULL),
+			 ART_E_FAILED);
 }
 END_TEST
 
@@ -302,8 +307,6 @@ int main(void)
 {
 	Suite *suite = suite_create("sig");
 	TCase *tc = tcase_create("sig");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, good_lines);
 	tcase_add_test(tc, bad_lines);
@@ -315,9 +318,5 @@ int main(void)
 	tcase_add_test(tc, sign_text);
 	tcase_add_test(tc, base64);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "installer/state.h"
+#include "tests/unit/run.h"
 
 static char path[64];
 static struct art_err err;
@@ -294,8 +295,6 @@ int main(void)
 {
 	Suite *suite = suite_create("state");
 	TCase *tc = tcase_create("state");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -309,9 +308,5 @@ int main(void)
 	tcase_add_test(tc, writes_beside_the_good_one);
 	tcase_add_test(tc, out_of_range);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <check.h>
 
 #include "libartifact/tar.h"
+#include "tests/unit/run.h"
 
 static uint8_t block[ART_TAR_BLOCK];
 
@@ -109,17 +110,11 @@ int main(void)
 {
 	Suite *s = suite_create("tar");
 	TCase *t = tcase_create("tar");
-	SRunner *r;
-	int failed;
 
 	tcase_add_loop_test(t, round_trip, 0, 7);
 	tcase_add_test(t, every_bit);
 	tcase_add_test(t, name_rules);
 	tcase_add_test(t, zero_block_is_end);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -11,6 +11,7 @@
 #include "libartifact/trust.h"
 #include "libartifact/util.h"
 #include "tests/unit/keys.h"
+#include "tests/unit/run.h"
 
 #define KEYS 4
 
@@ -521,6 +522,17 @@ START_TEST(key_files)
 	ck_assert_int_eq(symlink("nowhere", path), 0);
 	ck_assert_int_eq(load_code(), ART_E_IO);
 	drop("other.pem");
+	/* Nothing that would have to be waited for, or is no file of keys. */
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	drop("other.pem");
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	ck_assert_int_eq(rmdir(path), 0);
+	path_of(path, "policy.json");
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(load_code(), ART_E_IO);
+	drop("policy.json");
 	/* A single file. */
 	path_of(path, "k1.pem");
 	ck_assert_int_eq(art_trust_load(&trust, path, NULL), 0);
@@ -578,8 +590,6 @@ int main(void)
 {
 	Suite *suite = suite_create("trust");
 	TCase *tc = tcase_create("trust");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, any_key_without_policy);
@@ -595,9 +605,5 @@ int main(void)
 	tcase_add_test(tc, too_many_keys);
 	tcase_add_test(tc, state_names);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "libartifact/util.h"
 #include "libartifact/version.h"
+#include "tests/unit/run.h"
 
 static const struct pair {
 	const char *a;
@@ -200,8 +201,6 @@ int main(void)
 {
 	Suite *suite = suite_create("version");
 	TCase *tc = tcase_create("version");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	suite_add_tcase(suite, tc);
 	tcase_add_loop_test(tc, comparisons, 0, ART_ARRAY_SIZE(pairs));
@@ -210,8 +209,5 @@ int main(void)
 	tcase_add_test(tc, grammar);
 	tcase_add_test(tc, range_grammar);
 	tcase_add_test(tc, range_members);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return run_suite(suite);
 }

@@ -15,6 +15,7 @@
 #include "libartifact/io.h"
 #include "libartifact/reader.h"
 #include "libartifact/writer.h"
+#include "tests/unit/run.h"
 
 #define IMAGE ((size_t)12 * 1024 * 1024 + 512)
 
@@ -116,12 +117,17 @@ static int write_image(uint64_t size, const struct art_regions *regions,
 
 static struct art_reader *open_reader(struct art_source **src)
 {
+	const struct art_manifest *m;
 	struct art_reader *r;
 
 	ck_assert_int_eq(art_source_open_path(src, path, &err), 0);
 	ck_assert_int_eq(art_reader_open(&r, *src, &err), 0);
 	art_reader_skip_trust(r);
 	ck_assert_msg(art_reader_parse(r, &err) == 0, "%s", err.text);
+	/* A second time changes nothing: what was handed out stays. */
+	m = art_reader_manifest(r);
+	ck_assert_int_eq(art_reader_parse(r, &err), 0);
+	ck_assert_ptr_eq(art_reader_manifest(r), m);
 	return r;
 }
 
@@ -420,8 +426,6 @@ int main(void)
 {
 	Suite *s = suite_create("writer");
 	TCase *t = tcase_create("writer");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -436,9 +440,5 @@ int main(void)
 	tcase_add_loop_test(t, source_changes, 0, 3);
 	tcase_add_test(t, failures_leave_nothing);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # One Check program for each source file: check_NAME.c tests NAME.c.
+EXTRA_DIST += %D%/run.h
 UNIT_LIBS = $(LIBARTIFACT) $(CHECK_LIBS)
 UNIT_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 check_PROGRAMS += check_manifest
@@ -29,6 +30,12 @@ TESTS += check_io
 check_io_SOURCES = %D%/check_io.c
 check_io_CFLAGS = $(UNIT_CFLAGS)
 check_io_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += check_reader
+TESTS += check_reader
+check_reader_SOURCES = %D%/check_reader.c
+check_reader_CFLAGS = $(UNIT_CFLAGS)
+check_reader_LDADD = $(UNIT_LIBS)
 
 check_PROGRAMS += check_index
 TESTS += check_index
@@ -60,6 +67,12 @@ TESTS += check_trust
 check_trust_SOURCES = %D%/check_trust.c %D%/keys.h
 check_trust_CFLAGS = $(UNIT_CFLAGS)
 check_trust_LDADD = $(UNIT_LIBS)
+# The same tests for the build that accepts test keys.
+check_PROGRAMS += check_test_keys
+TESTS += check_test_keys
+check_test_keys_SOURCES = %D%/check_trust.c %D%/keys.h libartifact/trust.c libartifact/trust.h
+check_test_keys_CFLAGS = $(UNIT_CFLAGS) -DWITH_TEST_KEYS=1
+check_test_keys_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += check_err
 TESTS += check_err
 check_err_SOURCES = %D%/check_err.c
