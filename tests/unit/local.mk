@@ -113,6 +113,11 @@ TESTS += check_boot
 check_boot_SOURCES = %D%/check_boot.c installer/proc.c installer/proc.h installer/slots.c installer/slots.h $(BOOT_SOURCES)
 check_boot_CFLAGS = $(UNIT_CFLAGS) $(UBOOTENV_CFLAGS) $(EFIVAR_CFLAGS)
 check_boot_LDADD = $(UNIT_LIBS) $(UBOOTENV_LIBS) $(EFIVAR_LIBS)
+check_PROGRAMS += check_grub
+TESTS += check_grub
+check_grub_SOURCES = %D%/check_grub.c installer/proc.c installer/proc.h installer/slots.c installer/slots.h $(BOOT_SOURCES)
+check_grub_CFLAGS = $(check_boot_CFLAGS)
+check_grub_LDADD = $(check_boot_LDADD)
 endif
 if INSTALLER
 check_PROGRAMS += check_reconcile

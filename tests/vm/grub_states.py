@@ -207,7 +207,7 @@ def states(firmware, work):
     places = make_stores(stores, cases)
     disk = grub_kit.make_disk(work, firmware, [], {"grub.cfg": CONFIG, "twinroot.cfg": script, "case.cfg": SETTINGS,
                                                    "cases.cfg": script_for(cases)})
-    text = grub_kit.boot(disk, firmware, until="@end", limit=10 * grub_kit.LIMIT, more=[stores])
+    text = grub_kit.boot(disk, firmware, until="@end", limit=4 * grub_kit.LIMIT, more=[stores])
     runs = acts_of(text)
     wrong = []
     for i, case in enumerate(cases):
