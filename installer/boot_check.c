@@ -108,8 +108,10 @@ static int try_again(struct check *c, bool begun, bool arm, enum outcome *out, s
 	if (s->phase == PHASE_IDLE)
 		s->phase = PHASE_INSTALLED;
 	code = device_save(d, err);
-	if (code == 0 && arm)
-		code = boot_arm(&d->boot, other, tries, s->transaction, err);
+	/* A durable store goes on counting; a copy of it that the bootloader could not write is mended by any write. */
+	if (code == 0)
+		code = arm ? boot_arm(&d->boot, other, tries, s->transaction, err) :
+			     boot_noop(&d->boot, err);
 	if (code < 0)
 		return code;
 	log_event(&d->log, LOG_STARTED_AGAIN, "{s:s,s:i,s:i}", "slot", other ? "b" : "a", "times",
