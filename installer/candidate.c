@@ -47,7 +47,18 @@ static int open_url(struct candidate *c, const struct device *d, const char *url
 
 	return fetch_source_open(&c->src, url, &opt, err);
 }
+
+static void get_traffic(const struct candidate *c, struct candidate_traffic *out)
+{
+	out->received = fetch_source_received(c->src, &out->requests);
+}
 #else
+static void get_traffic(const struct candidate *c, struct candidate_traffic *out)
+{
+	(void)c;
+	memset(out, 0, sizeof(*out));
+}
+
 static int open_url(struct candidate *c, const struct device *d, const char *url,
 		    struct art_err *err)
 {
@@ -56,6 +67,13 @@ static int open_url(struct candidate *c, const struct device *d, const char *url
 	return art_fail(err, ART_E_USAGE, "'%s' is a URL, and this build cannot download", url);
 }
 #endif
+
+bool candidate_traffic(const struct candidate *c, struct candidate_traffic *out)
+{
+	if (c->is_remote)
+		get_traffic(c, out);
+	return c->is_remote;
+}
 
 static int open_source(struct candidate *c, const struct device *d, const char *src,
 		       struct art_err *err)

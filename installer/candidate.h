@@ -22,6 +22,13 @@ int candidate_open(struct candidate *c, const struct device *d, const char *src,
 		   struct art_err *err);
 void candidate_close(struct candidate *c);
 
+/* What has gone over the network for it. False: it is no remote one. */
+struct candidate_traffic {
+	uint64_t received; /* bytes of bodies and headers */
+	uint64_t requests;
+};
+bool candidate_traffic(const struct candidate *c, struct candidate_traffic *out);
+
 /* Does it fit this device in slot TARGET? */
 int candidate_fits(const struct candidate *c, const struct device *d, int target,
 		   struct art_err *err);

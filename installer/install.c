@@ -118,13 +118,11 @@ static int begin(struct install *in, struct art_err *err)
 
 static int keep_head(struct install *in, struct art_err *err)
 {
-	const uint8_t *bytes;
 	size_t len;
-	int code = kept_begin(&in->kept, in->device->config.state_directory, in->target, err);
+	const uint8_t *bytes = art_reader_manifest_bytes(in->candidate->reader, &len);
+	int code = kept_begin(&in->kept, in->device->config.state_directory, in->target, bytes, len,
+			      err);
 
-	bytes = art_reader_manifest_bytes(in->candidate->reader, &len);
-	if (code == 0)
-		code = kept_add(&in->kept, "manifest.json", bytes, len, err);
 	bytes = art_reader_sig_bytes(in->candidate->reader, &len);
 	return code < 0 ? code : kept_add(&in->kept, "manifest.sig", bytes, len, err);
 }
@@ -132,22 +130,32 @@ static int keep_head(struct install *in, struct art_err *err)
 static void add_sums(struct write_sums *to, const struct write_sums *from)
 {
 	to->same += from->same;
+	to->copied += from->copied;
 	to->written += from->written;
 	to->zeroed += from->zeroed;
 	to->fetched += from->fetched;
 	to->chunks += from->chunks;
+	to->ranges += from->ranges;
+	to->download += from->download;
 }
 
 static int write_payload(struct install *in, size_t n, bool keep, struct write_sums *sums,
 			 struct art_err *err)
 {
+	struct seeds seeds;
 	struct write_job job = { .candidate = in->candidate,
 				 .payload = n,
 				 .target = &in->part[n],
+				 .seeds = &seeds,
 				 .kept = keep ? &in->kept : NULL,
 				 .dry = in->dry };
-	int code = writer_run(&job, err);
+	/* To read through a partition for what a file beside it has would not pay. */
+	int code = seeds_open(&seeds, in->device, in->candidate->manifest->payloads[n].name,
+			      in->target, &in->part[n], in->candidate->is_remote, err);
 
+	if (code == 0)
+		code = writer_run(&job, err);
+	seeds_close(&seeds);
 	*sums = job.sums;
 	return code;
 }
@@ -297,10 +305,10 @@ static int change(struct install *in, struct art_err *err)
 	if (code == 0)
 		code = write_all(in, err);
 	if (code == 0) {
-		log_event(&d->log, LOG_WRITTEN, "{s:I,s:I,s:I,s:I}", "same",
-			  (json_int_t)in->sums.same, "written", (json_int_t)in->sums.written,
-			  "zeroed", (json_int_t)in->sums.zeroed, "stored",
-			  (json_int_t)in->sums.fetched);
+		log_event(&d->log, LOG_WRITTEN, "{s:I,s:I,s:I,s:I,s:I}", "same",
+			  (json_int_t)in->sums.same, "copied", (json_int_t)in->sums.copied,
+			  "written", (json_int_t)in->sums.written, "zeroed",
+			  (json_int_t)in->sums.zeroed, "fetched", (json_int_t)in->sums.fetched);
 		code = verify_all(in, err);
 	}
 	if (code == 0)
@@ -314,32 +322,54 @@ static int change(struct install *in, struct art_err *err)
 	return 0;
 }
 
+static void report_json(const struct install *in)
+{
+	const struct art_manifest *m = in->candidate->manifest;
+	const struct write_sums *s = &in->sums;
+	struct candidate_traffic t;
+	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "name", m->name,
+				 "version", m->version, "digest", in->candidate->verdict.digest,
+				 "slot", in->target ? "b" : "a", "dry-run", in->dry, "same",
+				 (json_int_t)s->same, "copied", (json_int_t)s->copied, "written",
+				 (json_int_t)s->written, "zeroed", (json_int_t)s->zeroed, "fetched",
+				 (json_int_t)s->fetched);
+
+	if (root && candidate_traffic(in->candidate, &t))
+		json_object_update_new(root, json_pack("{s:I,s:I,s:I,s:I}", "ranges",
+						       (json_int_t)s->ranges, "download",
+						       (json_int_t)s->download, "received",
+						       (json_int_t)t.received, "requests",
+						       (json_int_t)t.requests));
+	if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
+		putchar('\n');
+	json_decref(root);
+}
+
 static void report(const struct install *in)
 {
 	const struct art_manifest *m = in->candidate->manifest;
 	const struct write_sums *s = &in->sums;
-	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX];
+	struct candidate_traffic t;
+	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX], d[TEXT_SIZE_MAX];
 
 	if (cli_json()) {
-		json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I}", "name", m->name,
-					 "version", m->version, "digest",
-					 in->candidate->verdict.digest, "slot",
-					 in->target ? "b" : "a", "dry-run", in->dry, "same",
-					 (json_int_t)s->same, "written", (json_int_t)s->written,
-					 "zeroed", (json_int_t)s->zeroed, "stored",
-					 (json_int_t)s->fetched);
-
-		if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
-			putchar('\n');
-		json_decref(root);
+		report_json(in);
 		return;
 	}
 	if (cli_level() < CLI_WARN)
 		return;
-	printf("%s %s %s slot %c: %s %s, %s right already, %s read from the source\n", m->name,
-	       m->version, in->dry ? "would go to" : "is on", 'a' + in->target,
-	       text_size(a, s->written + s->zeroed), in->dry ? "to write" : "written",
-	       text_size(b, s->same), text_size(c, s->fetched));
+	printf("%s %s %s slot %c: %s right already, %s copied from this device, %s %s, %s zeroed\n",
+	       m->name, m->version, in->dry ? "would go to" : "is on", 'a' + in->target,
+	       text_size(a, s->same), text_size(b, s->copied), text_size(c, s->written - s->copied),
+	       in->dry ? "to come from the source" : "from the source", text_size(d, s->zeroed));
+	if (candidate_traffic(in->candidate, &t))
+		printf("%s: %llu bytes in %llu ranges; %s with everything else so far in %llu requests\n",
+		       in->dry ? "to download" : "downloaded", (unsigned long long)s->download,
+		       (unsigned long long)s->ranges, text_size(a, t.received),
+		       (unsigned long long)t.requests);
+	else
+		printf("%s: %llu bytes\n", in->dry ? "to read of the source" : "read of the source",
+		       (unsigned long long)s->fetched);
 	if (!in->dry)
 		printf("slot %c is tried at the next boot\n", 'a' + in->target);
 }

@@ -17,6 +17,7 @@ artifact_install_SOURCES += %D%/candidate.c %D%/candidate.h
 artifact_install_SOURCES += %D%/writer.c %D%/writer.h
 artifact_install_SOURCES += %D%/target.c %D%/target.h
 artifact_install_SOURCES += %D%/decoder.c %D%/decoder.h
+artifact_install_SOURCES += %D%/seed.c %D%/seed.h %D%/seed_find.c
 artifact_install_SOURCES += %D%/kept.c %D%/kept.h
 artifact_install_SOURCES += %D%/device.c %D%/device.h
 artifact_install_SOURCES += %D%/conf.c %D%/conf.h

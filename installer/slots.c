@@ -55,7 +55,7 @@ static char *by_link(const char *folder, const char *value)
 	return realpath(link, NULL);
 }
 
-static char *resolve(const char *spec)
+char *slot_resolve(const char *spec)
 {
 	char *path;
 
@@ -103,7 +103,7 @@ static int open_slot(struct slot *slot, const struct config_slot *c, struct art_
 		int code;
 
 		part->payload = c->part[i].payload;
-		part->path = resolve(c->part[i].path);
+		part->path = slot_resolve(c->part[i].path);
 		if (!part->path)
 			return art_fail_errno(err, ART_E_IO, "cannot find '%s'", c->part[i].path);
 		slot->count++;

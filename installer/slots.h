@@ -25,6 +25,9 @@ struct slot {
 	struct slot_part part[CONFIG_PARTS_MAX];
 };
 
+/* The path that a PARTUUID=, PARTLABEL= or plain path stands for, in new memory; NULL when there is none. */
+char *slot_resolve(const char *spec);
+
 /* Resolve and measure every partition of both slots. Two names of one partition are refused. ART_E_USAGE, ART_E_IO. */
 int slots_open(struct slot slots[CONFIG_SLOTS], const struct config *config,
 	       struct art_err *err);

@@ -29,7 +29,7 @@ struct fetch {
 	int fd;
 	pid_t pid;
 	unsigned int silence;
-	uint64_t received;
+	uint64_t received, requests;
 	uint32_t next_id;
 	struct {
 		uint32_t id;
@@ -213,7 +213,7 @@ static void forget_oldest(struct fetch *f)
 /* END of asked[0]. Short of its end is the end of the file, and there only. */
 static int on_end(struct fetch *f, uint32_t len, struct art_err *err)
 {
-	uint8_t body[8];
+	uint8_t body[16];
 	int code;
 
 	if (len != sizeof(body))
@@ -222,6 +222,7 @@ static int on_end(struct fetch *f, uint32_t len, struct art_err *err)
 	if (code < 0)
 		return code;
 	f->received = art_get64(body);
+	f->requests = art_get64(body + 8);
 	if (f->pos < f->asked[0].r.end) {
 		if (f->base.size != UINT64_MAX && f->pos < f->base.size)
 			return die(f, ART_E_NET, "the download program ended the file too early",
@@ -574,7 +575,11 @@ int fetch_source_open(struct art_source **out, const char *url, const struct fet
 	return 0;
 }
 
-uint64_t fetch_source_received(const struct art_source *src)
+uint64_t fetch_source_received(const struct art_source *src, uint64_t *requests)
 {
-	return ((const struct fetch *)src)->received;
+	const struct fetch *f = (const struct fetch *)src;
+
+	if (requests)
+		*requests = f->requests;
+	return f->received;
 }

@@ -173,7 +173,7 @@ static void serve_read(struct art_source *src, const struct request *r)
 	struct art_err err = { 0 };
 	uint64_t received, requests;
 	uint64_t done = 0;
-	uint8_t body[8];
+	uint8_t body[16];
 
 	while (done < r->len) {
 		size_t piece = r->len - done < sizeof(buf) ? (size_t)(r->len - done) : sizeof(buf);
@@ -190,6 +190,7 @@ static void serve_read(struct art_source *src, const struct request *r)
 	}
 	art_http_stats(src, &received, &requests);
 	art_put64(body, received);
+	art_put64(body + 8, requests);
 	send_frame(FETCH_END, r->id, body, sizeof(body));
 }
 
