@@ -42,6 +42,9 @@ static int open_url(struct candidate *c, const struct device *d, const char *url
 			.client_cert = tls ? d->config.fleet_certificate : NULL,
 			.client_key = tls ? d->config.fleet_key : NULL,
 			.rate = d->config.download_rate,
+			/* Manifest and signatures of the usual sizes with their headers. */
+			.first = 4096 + 16384 + 2 * 512,
+			.parts_only = d->config.download_full_never != 0,
 		},
 	};
 

@@ -49,8 +49,8 @@ struct fetch_options {
 int fetch_source_open(struct art_source **out, const char *url, const struct fetch_options *opt,
 		      struct art_err *err);
 
-/* Bytes received from the network, and in REQUESTS (may be NULL) the requests made, as the child counts them, up to the last
- * finished read. */
-uint64_t fetch_source_received(const struct art_source *src, uint64_t *requests);
+/* Bytes received from the network, and in REQUESTS (may be NULL) the requests made, as the child counts them. Call it when nothing
+ * more is to be read: what is under way is waited for and lost. */
+uint64_t fetch_source_received(struct art_source *src, uint64_t *requests);
 
 #endif

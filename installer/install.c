@@ -168,7 +168,7 @@ static int write_all(struct install *in, struct art_err *err)
 	for (n = 0; n < in->part_count && code == 0; n++) {
 		struct write_sums sums;
 
-		code = write_payload(in, n, !in->dry, &sums, err);
+		code = write_payload(in, n, in->kept.fd >= 0, &sums, err);
 		add_sums(&in->sums, &sums);
 	}
 	if (code == 0)
@@ -288,6 +288,37 @@ static void failed(struct install *in, const struct art_err *err)
 		cli_warn("%s", more.text);
 }
 
+/*
+ * [download] full = never: what would be fetched is counted before anything is changed. A full download is one of more than nine tenths
+ * of what is stored in the artifact: equal chunks by chance are not a seed.
+ */
+static int refuse_full(struct install *in, struct art_err *err)
+{
+	const struct art_manifest *m = in->candidate->manifest;
+	uint64_t stored = 0, missing;
+	size_t p, s;
+	int code;
+
+	if (!in->candidate->is_remote || !in->device->config.download_full_never)
+		return 0;
+	for (p = 0; p < m->payload_count; p++)
+		for (s = 0; s < m->payloads[p].segment_count; s++)
+			stored += m->payloads[p].segments[s].data_size;
+	in->dry = true;
+	code = keep_head(in, err);
+	if (code == 0)
+		code = write_all(in, err);
+	in->dry = false;
+	kept_abort(&in->kept);
+	missing = in->sums.download;
+	memset(&in->sums, 0, sizeof(in->sums));
+	if (code == 0 && missing > stored / 10 * 9)
+		code = art_fail(err, ART_E_NET_RANGE,
+				"%llu bytes of %llu would have to be downloaded, and a full download is refused ([download] full = never); nothing was changed",
+				(unsigned long long)missing, (unsigned long long)stored);
+	return code;
+}
+
 static int change(struct install *in, struct art_err *err)
 {
 	struct device *d = in->device;
@@ -393,6 +424,8 @@ static int install(struct device *d, const char *src, bool dry, struct art_err *
 		code = candidate_fits(&c, d, in.target, err);
 	if (code == 0)
 		code = open_targets(&in, err);
+	if (code == 0)
+		code = refuse_full(&in, err);
 	if (code == 0)
 		code = dry ? write_all(&in, err) : change(&in, err);
 	if (code == 0)

@@ -16,8 +16,9 @@
 #include "libartifact/util.h"
 
 #define SILENCE_SECONDS 1800
-/* Who reads in order is served ahead by this much. */
-#define AHEAD (4 * (uint64_t)FETCH_READ_MAX)
+/* Who reads in order is served ahead, each time by twice as much up to this. */
+#define FIRST_AHEAD ((uint64_t)64 * 1024)
+#define AHEAD_MAX (4 * (uint64_t)FETCH_READ_MAX)
 
 struct range {
 	uint64_t off, end;
@@ -40,6 +41,7 @@ struct fetch {
 	struct range plan[256];      /* what to ask for next */
 	size_t plan_count;
 	uint64_t last;               /* where the reader was */
+	uint64_t ahead;              /* how far it is served ahead of that */
 	struct art_err dead;         /* code != 0: nothing works any more */
 	size_t have, used;           /* of frame */
 	uint8_t frame[FETCH_FRAME_MAX];
@@ -307,8 +309,12 @@ static void plan_for(struct fetch *f, uint64_t off, uint64_t len)
 		r->off = off;
 		return;
 	}
-	if (off == f->last && len < AHEAD)
-		len = AHEAD;
+	if (off != f->last)
+		f->ahead = FIRST_AHEAD;
+	else if (len < f->ahead)
+		len = f->ahead;
+	if (off == f->last && f->ahead < AHEAD_MAX)
+		f->ahead *= 2;
 	end = off + len < off ? UINT64_MAX : off + len;
 	if (end > f->base.size)
 		end = f->base.size;
@@ -514,6 +520,8 @@ static int send_options(struct fetch *f, const char *url, const struct fetch_opt
 	put_number(t, "stall", opt->http.stall_timeout);
 	put_number(t, "retries", opt->http.retries);
 	put_number(t, "backoff", opt->http.backoff_ms);
+	put_number(t, "first", opt->http.first);
+	put_number(t, "parts-only", opt->http.parts_only);
 	put_number(t, "parent", (uint64_t)getpid());
 	code = t->full ? art_fail(err, ART_E_USAGE, "'%s': URL and options are too long", f->shown) :
 			 ask(f, FETCH_OPEN, 0, t->len, err);
@@ -555,6 +563,7 @@ int fetch_source_open(struct art_source **out, const char *url, const struct fet
 	f->base.ops = &fetch_ops;
 	f->fd = -1;
 	f->pid = -1;
+	f->ahead = opt->http.first ? opt->http.first : FIRST_AHEAD;
 	f->silence = opt->silence ? opt->silence : SILENCE_SECONDS;
 	f->shown = art_url_show(url);
 	f->base.name = f->shown;
@@ -575,10 +584,14 @@ int fetch_source_open(struct art_source **out, const char *url, const struct fet
 	return 0;
 }
 
-uint64_t fetch_source_received(const struct art_source *src, uint64_t *requests)
+uint64_t fetch_source_received(struct art_source *src, uint64_t *requests)
 {
-	const struct fetch *f = (const struct fetch *)src;
+	struct fetch *f = (struct fetch *)src;
 
+	/* The last word on what was read is still to be heard. */
+	while (f->asked_count > 0 && f->dead.code == 0 && take_frame(f, NULL) == 0)
+		;
+	f->used = f->have = 0;
 	if (requests)
 		*requests = f->requests;
 	return f->received;

@@ -21,9 +21,14 @@ background python3 "$top_src/tests/e2e/bad_server.py" "$data" "$tmp/port" 2>"$tm
 port=$(port_of "$tmp/port")
 url=http://127.0.0.1:$port
 
-step "in order: one long answer after the first"
-expect_exit 0 "$probe" "$child" "$url/good/0/0"
+step "in order: one long answer after the first when it is announced; nothing is fetched that nobody asked for"
+expect_exit 0 "$probe" "$child" "$url/good/0/0" want:0:3000000 0:3000000
 same
+expect_exit 0 "$probe" "$child" "$url/good/0/0a"
+same
+expect_exit 0 "$probe" "$child" "$url/good/0/0b" 0:200000
+received=$(sed -n 's/received \([0-9]*\) .*/\1/p' "$tmp/err")
+[ "$received" -lt 400000 ] || fail "$received bytes for 200000"
 [ "$(grep -c '^GET /good/0/0 ' "$tmp/log")" = 2 ] || fail "not two requests"
 
 step "elsewhere, back and forth, past the end"
