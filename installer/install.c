@@ -289,34 +289,51 @@ static void failed(struct install *in, const struct art_err *err)
 }
 
 /*
- * [download] full = never: what would be fetched is counted before anything is changed. A full download is one of more than nine tenths
- * of what is stored in the artifact: equal chunks by chance are not a seed.
+ * [download] full = never, after a dry run has counted. A full download is one of more than nine tenths of what is stored in the
+ * artifact: equal chunks by chance are not a seed.
  */
-static int refuse_full(struct install *in, struct art_err *err)
+static int refuse_full(const struct install *in, struct art_err *err)
 {
 	const struct art_manifest *m = in->candidate->manifest;
-	uint64_t stored = 0, missing;
+	uint64_t stored = 0;
 	size_t p, s;
-	int code;
 
 	if (!in->candidate->is_remote || !in->device->config.download_full_never)
 		return 0;
 	for (p = 0; p < m->payload_count; p++)
 		for (s = 0; s < m->payloads[p].segment_count; s++)
 			stored += m->payloads[p].segments[s].data_size;
+	if (in->sums.download <= stored / 10 * 9)
+		return 0;
+	return art_fail(err, ART_E_NET_RANGE,
+			"%llu bytes of %llu would have to be downloaded, and a full download is refused ([download] full = never); nothing was changed",
+			(unsigned long long)in->sums.download, (unsigned long long)stored);
+}
+
+/* Count before anything is changed. The index fetched for it is kept for what follows. */
+static int foresee(struct install *in, struct art_err *err)
+{
+	int code;
+
+	if (!in->candidate->is_remote || !in->device->config.download_full_never)
+		return 0;
 	in->dry = true;
 	code = keep_head(in, err);
 	if (code == 0)
 		code = write_all(in, err);
-	in->dry = false;
+	if (code == 0)
+		code = refuse_full(in, err);
 	kept_abort(&in->kept);
-	missing = in->sums.download;
+	in->dry = false;
 	memset(&in->sums, 0, sizeof(in->sums));
-	if (code == 0 && missing > stored / 10 * 9)
-		code = art_fail(err, ART_E_NET_RANGE,
-				"%llu bytes of %llu would have to be downloaded, and a full download is refused ([download] full = never); nothing was changed",
-				(unsigned long long)missing, (unsigned long long)stored);
 	return code;
+}
+
+static int look_only(struct install *in, struct art_err *err)
+{
+	int code = write_all(in, err);
+
+	return code < 0 ? code : refuse_full(in, err);
 }
 
 static int change(struct install *in, struct art_err *err)
@@ -425,9 +442,9 @@ static int install(struct device *d, const char *src, bool dry, struct art_err *
 	if (code == 0)
 		code = open_targets(&in, err);
 	if (code == 0)
-		code = refuse_full(&in, err);
-	if (code == 0)
-		code = dry ? write_all(&in, err) : change(&in, err);
+		code = dry ? look_only(&in, err) : foresee(&in, err);
+	if (code == 0 && !dry)
+		code = change(&in, err);
 	if (code == 0)
 		report(&in);
 	else if (!dry)
