@@ -147,11 +147,57 @@ static int open_source(struct inspect_file *f, const char *name, bool seek,
 	return spool(f, err);
 }
 
-int inspect_open(struct inspect_file *f, const char *name,
-		 const struct inspect_options *opt, bool seek, struct art_err *err)
+const uint8_t *inspect_signed_bytes(const struct inspect_file *f, size_t *len)
 {
-	const uint8_t *bytes;
+	if (f->patch)
+		return art_patch_manifest_bytes(f->patch, len);
+	return art_reader_manifest_bytes(f->reader, len);
+}
+
+uint64_t inspect_total_size(const struct inspect_file *f)
+{
+	return f->patch ? art_patch_total_size(f->patch) : art_reader_total_size(f->reader);
+}
+
+static int authenticate(struct inspect_file *f, struct art_err *err)
+{
+	if (f->patch)
+		return art_patch_authenticate(f->patch, f->trust, &f->verdict, err);
+	return art_reader_authenticate(f->reader, f->trust, ART_ROLE_ARTIFACT, &f->verdict, err);
+}
+
+static void skip_trust(struct inspect_file *f)
+{
+	if (f->patch)
+		art_patch_skip_trust(f->patch);
+	else
+		art_reader_skip_trust(f->reader);
+}
+
+static int judge(struct inspect_file *f, struct art_err *err)
+{
 	size_t len;
+	const uint8_t *bytes = f->patch ? art_patch_sig_bytes(f->patch, &len) :
+					  art_reader_sig_bytes(f->reader, &len);
+	int code = art_siglist_parse(&f->sigs, bytes, len, err);
+
+	if (code < 0)
+		return code;
+	if (f->trust) {
+		code = authenticate(f, err);
+		f->trusted = code == 0;
+	} else {
+		skip_trust(f);
+	}
+	if (code < 0)
+		return code;
+	return f->patch ? art_patch_parse(f->patch, err) : art_reader_parse(f->reader, err);
+}
+
+static int open_file(struct inspect_file *f, const char *name, const struct inspect_options *opt,
+		     bool seek, bool patches, struct art_err *err)
+{
+	bool is_patch = false;
 	int code = 0;
 
 	if (opt->keys)
@@ -159,21 +205,27 @@ int inspect_open(struct inspect_file *f, const char *name,
 	if (code == 0)
 		code = open_source(f, name, seek, err);
 	if (code == 0)
-		code = art_reader_open(&f->reader, f->src, err);
+		code = art_patch_sniff(f->src, &is_patch, err);
 	if (code < 0)
 		return code;
-	bytes = art_reader_sig_bytes(f->reader, &len);
-	code = art_siglist_parse(&f->sigs, bytes, len, err);
-	if (code < 0)
-		return code;
-	if (f->trust) {
-		code = art_reader_authenticate(f->reader, f->trust, ART_ROLE_ARTIFACT,
-					       &f->verdict, err);
-		f->trusted = code == 0;
-	} else {
-		art_reader_skip_trust(f->reader);
-	}
-	return code < 0 ? code : art_reader_parse(f->reader, err);
+	if (is_patch && !patches)
+		return art_fail(err, ART_E_USAGE, "'%s' is a patch: only show and verify take one",
+				name);
+	code = is_patch ? art_patch_open(&f->patch, f->src, err) :
+			  art_reader_open(&f->reader, f->src, err);
+	return code < 0 ? code : judge(f, err);
+}
+
+int inspect_open(struct inspect_file *f, const char *name,
+		 const struct inspect_options *opt, bool seek, struct art_err *err)
+{
+	return open_file(f, name, opt, seek, false, err);
+}
+
+int inspect_open_any(struct inspect_file *f, const char *name,
+		     const struct inspect_options *opt, bool seek, struct art_err *err)
+{
+	return open_file(f, name, opt, seek, true, err);
 }
 
 void inspect_close(struct inspect_file *f)
@@ -182,6 +234,7 @@ void inspect_close(struct inspect_file *f)
 		say_traffic(f);
 	art_siglist_free(&f->sigs);
 	art_reader_free(f->reader);
+	art_patch_free(f->patch);
 	art_source_free(f->src);
 	art_trust_free(f->trust);
 	memset(f, 0, sizeof(*f));

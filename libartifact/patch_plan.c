@@ -14,16 +14,12 @@
 #include "libartifact/patch_codec.h"
 #include "libartifact/patch_map.h"
 #include "libartifact/patch_plan.h"
+#include "libartifact/patch_seed.h"
 
 /* Measured on two Debian rootfs four months apart: 512 KiB give 11 % more, a window of 2 MiB 1 % more. */
 #define RECORD_TARGET ((size_t)256 * 1024)
 #define WINDOW_TARGET ((size_t)1024 * 1024)
 #define PIECE ((size_t)1024 * 1024)
-
-struct known {
-	uint32_t len;
-	uint8_t digest[ART_PLAIN_DIGEST];
-};
 
 struct art_patch_pair {
 	const struct art_patch_options *opt;
@@ -31,9 +27,8 @@ struct art_patch_pair {
 	size_t new_payload;
 	uint64_t size, old_size;
 	int old_fd, new_fd;
-	struct known *known; /* the old image's stored rows, sorted */
-	size_t known_count, known_room;
-	uint64_t old_stored; /* plain bytes of them */
+	struct art_patch_seed *known; /* the old image's stored rows */
+	uint64_t old_stored;          /* plain bytes of them */
 	struct art_patch_map *map;
 	struct art_patch_encoder *encoder;
 	struct art_digest *sha256;
@@ -52,43 +47,6 @@ struct gather {
 	struct art_patch_sums *sums;
 	struct art_patch_record record;
 };
-
-static int by_digest(const void *a, const void *b)
-{
-	const struct known *x = a, *y = b;
-	int order = memcmp(x->digest, y->digest, ART_PLAIN_DIGEST);
-
-	return order ? order : (x->len > y->len) - (x->len < y->len);
-}
-
-static int learn_row(struct art_patch_pair *pair, const struct art_row *row, struct art_err *err)
-{
-	struct known *k;
-
-	if (pair->known_count == pair->known_room) {
-		size_t room = pair->known_room ? 2 * pair->known_room : 4096;
-		struct known *list = reallocarray(pair->known, room, sizeof(*list));
-
-		if (!list)
-			return art_fail_memory(err);
-		pair->known = list;
-		pair->known_room = room;
-	}
-	k = &pair->known[pair->known_count++];
-	k->len = row->plain_len;
-	memcpy(k->digest, row->plain_digest, ART_PLAIN_DIGEST);
-	pair->old_stored += row->plain_len;
-	return 0;
-}
-
-static bool is_known(const struct art_patch_pair *pair, const struct art_row *row)
-{
-	struct known key = { .len = row->plain_len };
-
-	memcpy(key.digest, row->plain_digest, ART_PLAIN_DIGEST);
-	return pair->known_count &&
-	       bsearch(&key, pair->known, pair->known_count, sizeof(key), by_digest);
-}
 
 /* A row's bytes from the artifact into the sparse temporary file. */
 static int spill_row(struct art_blob *blob, uint64_t off, uint32_t len, int fd, uint8_t *buf,
@@ -114,8 +72,10 @@ static int spill_segment(struct art_patch_pair *pair, struct art_reader *reader,
 		if (row.type == ART_ROW_ZERO)
 			continue;
 		code = spill_row(blob, base + row.plain_off, row.plain_len, fd, pair->plain, err);
-		if (code == 0 && learn && art_row_is_stored(&row))
-			code = learn_row(pair, &row, err);
+		if (code < 0 || !learn || !art_row_is_stored(&row))
+			continue;
+		code = art_patch_seed_add(pair->known, &row, base + row.plain_off, err);
+		pair->old_stored += row.plain_len;
 	}
 	art_index_free(ix);
 	return code;
@@ -191,6 +151,8 @@ int art_patch_pair_open(struct art_patch_pair **out, struct art_reader *old, siz
 	if (code == 0)
 		code = art_patch_encoder_new(&pair->encoder, err);
 	if (code == 0)
+		code = art_patch_seed_new(&pair->known, err);
+	if (code == 0)
 		code = opt->temp(&pair->old_fd, err);
 	if (code == 0)
 		code = opt->temp(&pair->new_fd, err);
@@ -204,8 +166,6 @@ int art_patch_pair_open(struct art_patch_pair **out, struct art_reader *old, siz
 		art_patch_pair_free(pair);
 		return code;
 	}
-	if (pair->known_count)
-		qsort(pair->known, pair->known_count, sizeof(*pair->known), by_digest);
 	*out = pair;
 	return 0;
 }
@@ -222,7 +182,7 @@ void art_patch_pair_free(struct art_patch_pair *pair)
 	art_patch_map_free(pair->map);
 	art_patch_encoder_free(pair->encoder);
 	art_digest_free(pair->sha256);
-	free(pair->known);
+	art_patch_seed_free(pair->known);
 	free(pair->plain);
 	free(pair->window);
 	free(pair);
@@ -396,7 +356,7 @@ int art_patch_pair_segment(struct art_patch_pair *pair, size_t segment, int data
 		art_index_row(g->index, i, &row);
 		if (row.group_start)
 			code = flush(g, err);
-		if (code == 0 && art_row_is_stored(&row) && !is_known(pair, &row))
+		if (code == 0 && art_row_is_stored(&row) && !art_patch_seed_find(pair->known, &row, NULL))
 			code = add_row(g, &row, err);
 		if (pair->opt->progress && i % 64 == 0)
 			pair->opt->progress(pair->opt->progress_ctx, g->base + row.plain_off,

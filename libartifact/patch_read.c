@@ -262,17 +262,22 @@ static int match_fail(struct art_err *err, const char *what)
 	return art_fail(err, ART_E_PATCH_ARTIFACT, "the patch is for another artifact: %s", what);
 }
 
-int art_patch_match(const struct art_patch *p, const uint8_t *bytes, size_t len,
-		    const struct art_manifest *manifest, struct art_err *err)
+int art_patch_match_digest(const struct art_patch *p, const uint8_t *bytes, size_t len,
+			   struct art_err *err)
 {
 	uint8_t digest[ART_SHA256_LEN];
-	size_t i, k = 0;
 	int code = art_digest_once(p->sha256, bytes, len, digest, err);
 
-	if (code < 0)
-		return code;
-	if (memcmp(digest, p->m->artifact.digest, ART_SHA256_LEN) != 0)
-		return match_fail(err, "its manifest has another digest");
+	if (code == 0 && memcmp(digest, p->m->artifact.digest, ART_SHA256_LEN) != 0)
+		code = match_fail(err, "its manifest has another digest");
+	return code;
+}
+
+int art_patch_match(const struct art_patch *p, const struct art_manifest *manifest,
+		    struct art_err *err)
+{
+	size_t i, k = 0;
+
 	for (i = 0; i < p->m->payload_count; i++, k++) {
 		const struct art_patch_payload *mine = &p->m->payloads[i];
 
@@ -355,6 +360,18 @@ int art_patch_index(struct art_patch *p, size_t payload, size_t segment,
 	code = decode_pieces(stored, (size_t)mine->index_size, dec, before, before_len, columns,
 			     len, err);
 	return code < 0 ? code : art_patch_index_open(out, columns, len, seg, err);
+}
+
+int art_patch_check_index(struct art_patch *p, size_t payload, size_t segment,
+			  struct art_err *err)
+{
+	const struct art_patch_payload *mine = &p->m->payloads[payload];
+	cleanup_free uint8_t *stored = NULL;
+	char name[ART_TAR_NAME_MAX + 1];
+
+	art_tar_index_name(name, mine->name, segment);
+	return read_member(p, member_of(p, payload, segment, PART_INDEX), name,
+			   mine->segments[segment].index_sha256, &stored, err);
 }
 
 int art_patch_records(struct art_patch *p, size_t payload, size_t segment,

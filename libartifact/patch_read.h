@@ -17,7 +17,7 @@
 #define ART_PATCH_ARTIFACT "artifact.zst"
 #define ART_PATCH_PIECE ((size_t)1024 * 1024)
 
-/* STORED with WINDOW becomes exactly LEN bytes at OUT, or an error. Codec, lengths: within section 16.8. */
+/* STORED with WINDOW becomes exactly LEN bytes at OUT, or an error. Codec, lengths: within section 11. */
 struct art_patch_decoding {
 	int (*decode)(void *ctx, enum art_patch_codec codec, const uint8_t *window,
 		      size_t window_len, const uint8_t *stored, size_t stored_len, uint8_t *out,
@@ -50,9 +50,11 @@ uint64_t art_patch_data_offset(const struct art_patch *p, size_t payload, size_t
 int art_patch_artifact(struct art_patch *p, const struct art_patch_decoding *dec,
 		       uint8_t **manifest, uint8_t **sig, struct art_err *err);
 
-/* Is it for the artifact with these manifest bytes (MANIFEST parsed from them)? ART_E_PATCH_ARTIFACT. */
-int art_patch_match(const struct art_patch *p, const uint8_t *bytes, size_t len,
-		    const struct art_manifest *manifest, struct art_err *err);
+/* Is it for the artifact with these bytes of manifest.json, and does what is parsed from them agree? ART_E_PATCH_ARTIFACT. */
+int art_patch_match_digest(const struct art_patch *p, const uint8_t *bytes, size_t len,
+			   struct art_err *err);
+int art_patch_match(const struct art_patch *p, const struct art_manifest *manifest,
+		    struct art_err *err);
 
 /* The payload of this name, or SIZE_MAX. */
 size_t art_patch_find_payload(const struct art_patch *p, const char *name);
@@ -64,6 +66,10 @@ size_t art_patch_find_payload(const struct art_patch *p, const char *name);
 int art_patch_index(struct art_patch *p, size_t payload, size_t segment,
 		    const struct art_patch_decoding *dec, const uint8_t *old, uint64_t old_size,
 		    const struct art_segment *seg, struct art_index **out, struct art_err *err);
+
+/* The packed index as it is stored, for those who have no old index: header, digest, padding. */
+int art_patch_check_index(struct art_patch *p, size_t payload, size_t segment,
+			  struct art_err *err);
 
 /* The record table, judged whole against SCOPE (whose old_size and data_size are set here), and the data member's header. After it,
  * records can be read at art_patch_data_offset() + data_off. The caller frees. */

@@ -35,7 +35,7 @@ static int take_rows(struct art_patch_cursor *c, struct art_patch_record *r, uin
 {
 	uint32_t i;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; c->scope->index && i < count; i++) {
 		struct art_row row;
 
 		art_index_row(c->scope->index, first + i, &row);
@@ -48,9 +48,15 @@ static int take_rows(struct art_patch_cursor *c, struct art_patch_record *r, uin
 	return 0;
 }
 
+/* Without an index: as many as there can be. */
+static uint32_t rows_of(const struct art_patch_cursor *c)
+{
+	return c->scope->index ? art_index_rows(c->scope->index) : ART_PAGES_MAX * ART_PAGE_ROWS;
+}
+
 static int get_runs(struct art_patch_cursor *c, struct art_patch_record *r, struct art_err *err)
 {
-	uint32_t rows = art_index_rows(c->scope->index), i;
+	uint32_t rows = rows_of(c), i;
 	uint64_t n, skip;
 	int code = 0;
 
@@ -81,6 +87,8 @@ static uint64_t source_end(const struct art_patch_cursor *c, const struct art_pa
 
 	if (source == ART_EXTENT_OLD)
 		return c->scope->old_size;
+	if (!c->scope->index)
+		return ART_IMAGE_MAX;
 	art_index_row(c->scope->index, r->runs[0].first, &row);
 	return c->scope->base + row.plain_off;
 }

@@ -51,7 +51,7 @@ struct art_patch_record {
 
 /* What the records of one segment are judged by. */
 struct art_patch_scope {
-	struct art_index *index; /* of the new segment */
+	struct art_index *index; /* of the new segment; NULL: rows are not judged, plain_len is not known */
 	uint64_t base;           /* where the segment begins in the new image */
 	uint64_t old_size;       /* bytes of the old image */
 	uint64_t data_size;      /* of the data member */
