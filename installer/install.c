@@ -137,6 +137,11 @@ static void add_sums(struct write_sums *to, const struct write_sums *from)
 	to->chunks += from->chunks;
 	to->ranges += from->ranges;
 	to->download += from->download;
+	to->patched += from->patched;
+	to->records += from->records;
+	to->failed += from->failed;
+	to->by_patch += from->by_patch;
+	to->by_chunks += from->by_chunks;
 }
 
 static int write_payload(struct install *in, size_t n, bool keep, struct write_sums *sums,
@@ -336,6 +341,18 @@ static int look_only(struct install *in, struct art_err *err)
 	return code < 0 ? code : refuse_full(in, err);
 }
 
+/* How what was missing came, or would come, to the target. */
+static const char *way(const struct install *in)
+{
+	const struct write_sums *s = &in->sums;
+
+	if (s->patched > 0)
+		return s->fetched > 0 ? "patch-and-chunks" : "patch";
+	if (s->fetched == 0)
+		return "none";
+	return s->same + s->copied > 0 ? "chunks" : "full";
+}
+
 static int change(struct install *in, struct art_err *err)
 {
 	struct device *d = in->device;
@@ -353,10 +370,11 @@ static int change(struct install *in, struct art_err *err)
 	if (code == 0)
 		code = write_all(in, err);
 	if (code == 0) {
-		log_event(&d->log, LOG_WRITTEN, "{s:I,s:I,s:I,s:I,s:I}", "same",
+		log_event(&d->log, LOG_WRITTEN, "{s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "same",
 			  (json_int_t)in->sums.same, "copied", (json_int_t)in->sums.copied,
 			  "written", (json_int_t)in->sums.written, "zeroed",
-			  (json_int_t)in->sums.zeroed, "fetched", (json_int_t)in->sums.fetched);
+			  (json_int_t)in->sums.zeroed, "fetched", (json_int_t)in->sums.fetched,
+			  "patched", (json_int_t)in->sums.patched, "way", way(in));
 		code = verify_all(in, err);
 	}
 	if (code == 0)
@@ -370,17 +388,47 @@ static int change(struct install *in, struct art_err *err)
 	return 0;
 }
 
+static json_t *patch_object(const struct install *in)
+{
+	const struct write_sums *s = &in->sums;
+
+	if (!in->candidate->patch.patch)
+		return json_null();
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "size",
+			 (json_int_t)art_patch_total_size(in->candidate->patch.patch), "made",
+			 (json_int_t)s->patched, "read", (json_int_t)s->records, "failed-records",
+			 (json_int_t)s->failed, "cost", (json_int_t)s->by_patch, "cost-of-chunks",
+			 (json_int_t)s->by_chunks);
+}
+
+static void report_patch(const struct install *in)
+{
+	const struct write_sums *s = &in->sums;
+	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX];
+
+	if (s->patched > 0)
+		printf("patch: %s%s made of %s of records, where chunks take %s\n",
+		       text_size(a, s->patched), in->dry ? " to be" : "", text_size(b, s->records),
+		       text_size(c, s->by_chunks));
+	else if (s->by_patch > 0)
+		printf("patch: not used, its records take %s and chunks %s\n",
+		       text_size(a, s->by_patch), text_size(b, s->by_chunks));
+	if (s->failed > 0)
+		printf("patch: %llu records did not give what is due\n",
+		       (unsigned long long)s->failed);
+}
+
 static void report_json(const struct install *in)
 {
 	const struct art_manifest *m = in->candidate->manifest;
 	const struct write_sums *s = &in->sums;
 	struct candidate_traffic t;
-	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I}", "name", m->name,
+	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "name", m->name,
 				 "version", m->version, "digest", in->candidate->verdict.digest,
 				 "slot", in->target ? "b" : "a", "dry-run", in->dry, "same",
 				 (json_int_t)s->same, "copied", (json_int_t)s->copied, "written",
 				 (json_int_t)s->written, "zeroed", (json_int_t)s->zeroed, "fetched",
-				 (json_int_t)s->fetched);
+				 (json_int_t)s->fetched, "way", way(in), "patch", patch_object(in));
 
 	if (root && candidate_traffic(in->candidate, &t))
 		json_object_update_new(root, json_pack("{s:I,s:I,s:I,s:I}", "ranges",
@@ -410,6 +458,7 @@ static void report(const struct install *in)
 	       m->name, m->version, in->dry ? "would go to" : "is on", 'a' + in->target,
 	       text_size(a, s->same), text_size(b, s->copied), text_size(c, s->written - s->copied),
 	       in->dry ? "to come from the source" : "from the source", text_size(d, s->zeroed));
+	report_patch(in);
 	if (candidate_traffic(in->candidate, &t))
 		printf("%s: %llu bytes in %llu ranges; %s with everything else so far in %llu requests\n",
 		       in->dry ? "to download" : "downloaded", (unsigned long long)s->download,
@@ -439,6 +488,8 @@ static int install(struct device *d, const char *src, bool dry, struct art_err *
 		code = candidate_open(&c, d, src, err);
 	if (code == 0)
 		code = candidate_fits(&c, d, in.target, err);
+	if (code == 0)
+		candidate_find_patch(&c, d, src);
 	if (code == 0)
 		code = open_targets(&in, err);
 	if (code == 0)

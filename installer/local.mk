@@ -16,6 +16,7 @@ artifact_install_SOURCES += %D%/adopt.c
 artifact_install_SOURCES += %D%/candidate.c %D%/candidate.h
 artifact_install_SOURCES += %D%/writer.c %D%/writer.h
 artifact_install_SOURCES += %D%/target.c %D%/target.h
+artifact_install_SOURCES += %D%/patch.c %D%/patch.h %D%/patch_rows.c
 artifact_install_SOURCES += %D%/decoder.c %D%/decoder.h
 artifact_install_SOURCES += %D%/seed.c %D%/seed.h %D%/seed_find.c
 artifact_install_SOURCES += %D%/kept.c %D%/kept.h

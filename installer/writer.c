@@ -35,6 +35,7 @@ struct writer {
 	uint32_t rows;
 	uint64_t *places;        /* of each row: where a seed has it, SEED_NONE or SEED_DONE */
 	uint64_t base;           /* plain offset of the segment */
+	const struct seed *old;  /* what the patch is for, or NULL */
 	uint32_t ahead_row;      /* rows before it are announced */
 	size_t ahead_count;
 	uint64_t ahead[AHEAD_MAX]; /* where announced ranges end in the data member */
@@ -256,6 +257,70 @@ static int settle(struct writer *w, struct art_err *err)
 	return code < 0 ? code : target_flush(w->target, err);
 }
 
+/* A row that the patch has made, and that is right. */
+static int take_patched(void *ctx, const struct art_row *row, const uint8_t *plain,
+			struct art_err *err)
+{
+	struct writer *w = ctx;
+
+	w->job->sums.written += row->plain_len;
+	w->job->sums.chunks++;
+	if (w->job->dry)
+		return 0;
+	return target_write(w->target, plain, row->plain_len, w->base + row->plain_off, err);
+}
+
+static int copy_early(void *ctx, uint32_t i, struct art_err *err)
+{
+	struct writer *w = ctx;
+	struct art_row row;
+
+	art_index_row(w->index, i, &row);
+	return copy_row(w, &row, i, err);
+}
+
+/* What a patch can make of the rest. */
+static int patch(struct writer *w, struct art_err *err)
+{
+	struct write_sums *sums = &w->job->sums;
+	struct candidate *c = w->job->candidate;
+	struct patch_job job = { .patch = &c->patch, .payload = w->payload->name,
+				 .segment = w->segment, .old = w->old, .index = w->index,
+				 .places = w->places, .base = w->base, .target = w->target,
+				 .sha256 = w->target->sha256, .always = c->patch_only,
+				 .dry = w->job->dry, .take = take_patched, .copy = copy_early,
+				 .ctx = w };
+	int code = patch_rows(&job, err);
+
+	sums->patched += job.plain;
+	sums->records += job.stored;
+	sums->failed += job.failed;
+	sums->by_patch += job.by_patch;
+	sums->by_chunks += job.by_chunks;
+	return code < 0 ? code : target_flush(w->target, err);
+}
+
+/* Without chunks to fall back on: what is missing now stays missing. The target keeps what it has. */
+static int fail_short(struct writer *w, struct art_err *err)
+{
+	uint64_t plain = 0, stored = 0;
+	struct art_row row;
+	uint32_t i;
+
+	for (i = 0; i < w->rows; i++) {
+		art_index_peek(w->index, i, &row);
+		if (w->places[i] == SEED_DONE || !art_row_is_stored(&row))
+			continue;
+		plain += row.plain_len;
+		stored += row.stored_len;
+	}
+	if (plain == 0)
+		return 0;
+	return art_fail(err, ART_E_PATCH_SHORT,
+			"%llu bytes of the image are neither on this device nor made by the patch; install the artifact itself (%llu bytes of it are needed), what is right stays",
+			(unsigned long long)plain, (unsigned long long)stored);
+}
+
 /* The next stored row at or after I that has to be fetched; w->rows when there is none. */
 static uint32_t next_missing(const struct writer *w, uint32_t i)
 {
@@ -348,6 +413,34 @@ static int fetch(struct writer *w, struct art_err *err)
 	return code < 0 ? code : drain(w, err);
 }
 
+static int keep_index(struct writer *w, const char *name, struct art_err *err)
+{
+	const struct art_segment *seg = &w->payload->segments[w->segment];
+
+	if (!w->job->kept)
+		return 0;
+	return kept_add(w->job->kept, name, art_index_bytes(w->index), (size_t)seg->index_size,
+			err);
+}
+
+/* A patch that cannot give the index is of no use for its records either. */
+static int patched_index(struct writer *w, const struct art_segment *seg, struct art_err *err)
+{
+	struct patch *p = &w->job->candidate->patch;
+	int code;
+
+	if (p->broken)
+		return art_fail(err, ART_E_PATCH_DECODE, "the patch is of no use");
+	code = patch_index(p, w->job->seeds, w->old, w->payload->name, w->segment, seg, &w->index,
+			   err);
+	if (code == 0)
+		return 0;
+	p->broken = true;
+	if (!w->job->candidate->patch_only)
+		cli_warn("the patch is left aside: %s", err->text);
+	return code;
+}
+
 static int open_index(struct writer *w, struct art_err *err)
 {
 	struct write_job *job = w->job;
@@ -365,20 +458,22 @@ static int open_index(struct writer *w, struct art_err *err)
 		code = kept_find(job->kept, name, (size_t)seg->index_size, &bytes, err);
 	if (code == 0 && bytes && art_index_open(&w->index, bytes, seg, NULL) == 0)
 		return 0;
+	if (code == 0 && job->candidate->patch.patch && patched_index(w, seg, err) == 0)
+		return keep_index(w, name, err);
+	if (code == 0 && job->candidate->patch_only)
+		return err->code;
 	if (code == 0 && src->ops->want)
 		code = src->ops->want(src, m->header, m[1].offset - m->header, err);
 	if (code == 0)
 		code = art_reader_open_index(job->candidate->reader, job->payload, w->segment,
 					     &w->index, err);
-	if (code == 0 && job->kept)
-		code = kept_add(job->kept, name, art_index_bytes(w->index), (size_t)seg->index_size,
-				err);
-	return code;
+	return code < 0 ? code : keep_index(w, name, err);
 }
 
 static int write_segment(struct writer *w, struct art_err *err)
 {
-	struct art_reader *reader = w->job->candidate->reader;
+	struct candidate *c = w->job->candidate;
+	struct art_reader *reader = c->reader;
 	size_t member = art_reader_index_member(reader, w->job->payload, w->segment) + 1;
 	int code;
 
@@ -397,12 +492,16 @@ static int write_segment(struct writer *w, struct art_err *err)
 		code = look(w, err);
 	if (code == 0)
 		code = settle(w, err);
+	if (code == 0 && c->patch.patch)
+		code = patch(w, err);
+	if (code == 0 && c->patch_only)
+		code = fail_short(w, err);
 	if (code == 0)
 		code = fetch(w, err);
 	if (code == 0)
 		code = target_flush(w->target, err);
 	/* The bytes of a server are not fetched for the sake of their padding. */
-	if (code == 0 && !w->job->candidate->is_remote)
+	if (code == 0 && !c->is_remote && !c->patch_only)
 		code = art_reader_check_padding(reader, member, err);
 	free(w->places);
 	w->places = NULL;
@@ -424,6 +523,8 @@ int writer_run(struct write_job *job, struct art_err *err)
 		free(w.stored);
 		return art_fail_memory(err);
 	}
+	if (job->candidate->patch.patch)
+		w.old = patch_old(&job->candidate->patch, job->seeds, w.payload->name);
 	progress_begin(job->dry ? "comparing" : "writing", w.payload->size);
 	for (w.segment = 0; w.segment < w.payload->segment_count && code == 0; w.segment++)
 		code = write_segment(&w, err);

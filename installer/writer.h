@@ -18,6 +18,10 @@ struct write_sums {
 	uint64_t chunks;  /* written */
 	uint64_t ranges;  /* in which the stored bytes are read from a source that can seek */
 	uint64_t download; /* bytes of these ranges, gaps included */
+	uint64_t patched;  /* plain bytes that the patch made */
+	uint64_t records;  /* bytes of the records that were read for that */
+	uint64_t failed;   /* records that did not give what is due */
+	uint64_t by_patch, by_chunks; /* what the patch has: bytes of records against bytes of chunks */
 };
 
 struct write_job {

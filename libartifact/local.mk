@@ -40,6 +40,7 @@ libartifact_a_SOURCES += %D%/patch_codec.c %D%/patch_codec.h
 libartifact_a_SOURCES += %D%/patch_apply.c %D%/patch_diff.h
 libartifact_a_SOURCES += %D%/patch_read.c %D%/patch_read.h
 libartifact_a_SOURCES += %D%/patch_source.c %D%/patch_source.h
+libartifact_a_SOURCES += %D%/patch_name.c %D%/patch_name.h
 libartifact_a_SOURCES += %D%/patch_seed.c %D%/patch_seed.h
 libartifact_a_SOURCES += %D%/patch_check.c %D%/patch_check.h
 libartifact_a_SOURCES += %D%/patch_diff.c

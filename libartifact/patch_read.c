@@ -179,6 +179,11 @@ uint64_t art_patch_data_offset(const struct art_patch *p, size_t payload, size_t
 	return member_of(p, payload, segment, PART_DATA)->header + ART_TAR_BLOCK;
 }
 
+uint64_t art_patch_segment_offset(const struct art_patch *p, size_t payload, size_t segment)
+{
+	return member_of(p, payload, segment, PART_INDEX)->header;
+}
+
 static int check_header(struct art_patch *p, const struct member *m, const char *name,
 			struct art_err *err)
 {

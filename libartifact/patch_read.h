@@ -42,8 +42,9 @@ int art_patch_parse(struct art_patch *p, struct art_err *err);
 const struct art_patch_manifest *art_patch_manifest(const struct art_patch *p);
 uint64_t art_patch_total_size(const struct art_patch *p);
 
-/* File offset and size of a segment's data member. */
+/* File offset of the first byte of a segment's data member, and of the header of its index, the first of its three members. */
 uint64_t art_patch_data_offset(const struct art_patch *p, size_t payload, size_t segment);
+uint64_t art_patch_segment_offset(const struct art_patch *p, size_t payload, size_t segment);
 
 /* The carried artifact.zst: the exact bytes of the new artifact's manifest.json and manifest.sig. Not authenticated by this: their
  * signature is judged as ever, for the role artifact. The caller frees both. */

@@ -3,7 +3,6 @@
  * Laying a patch into a file. What is signed comes first and is known last, so that the members behind it are gathered in a temporary
  * file.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,16 +27,6 @@ struct patch_writer {
 };
 
 static const char temporary[] = "temporary file";
-
-void art_patch_name(char out[ART_PATCH_NAME_LEN + 1], const uint8_t new_sha256[ART_SHA256_LEN],
-		    const uint8_t old_sha256[ART_SHA256_LEN])
-{
-	char a[33], b[33];
-
-	art_hex_format(a, new_sha256, 16);
-	art_hex_format(b, old_sha256, 16);
-	snprintf(out, ART_PATCH_NAME_LEN + 1, "%s-%s.patch", a, b);
-}
 
 static int put_header(struct patch_writer *w, const char *name, uint64_t size,
 		      struct art_err *err)

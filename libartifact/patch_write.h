@@ -7,6 +7,7 @@
 #define ART_PATCH_WRITE_H
 
 #include "libartifact/patch_manifest.h"
+#include "libartifact/patch_name.h"
 #include "libartifact/reader.h"
 #include "libartifact/writer.h"
 
@@ -32,10 +33,5 @@ struct art_patch_sums {
 int art_patch_write(const char *path, struct art_reader *old, struct art_reader *new_,
 		    const struct art_patch_options *opt, art_sign_fn sign, void *sign_ctx,
 		    struct art_patch_sums *sums, struct art_err *err);
-
-/* <new image SHA-256, 32 hex digits>-<old>.patch, after the first payload of the patch. */
-#define ART_PATCH_NAME_LEN (32 + 1 + 32 + 6)
-void art_patch_name(char out[ART_PATCH_NAME_LEN + 1], const uint8_t new_sha256[ART_SHA256_LEN],
-		    const uint8_t old_sha256[ART_SHA256_LEN]);
 
 #endif
