@@ -32,6 +32,34 @@ static int decode(void *ctx, enum art_patch_codec codec, const uint8_t *window,
 	return art_patch_decode(ctx, codec, window, window_len, stored, stored_len, out, len, err);
 }
 
+static const struct art_payload *find_payload(const struct art_manifest *m, const char *name,
+					      size_t *n)
+{
+	for (*n = 0; *n < m->payload_count; ++*n)
+		if (strcmp(m->payloads[*n].name, name) == 0)
+			return &m->payloads[*n];
+	return NULL;
+}
+
+static int match_old(const struct art_patch_check *c, struct art_err *err)
+{
+	const struct art_patch_manifest *m = art_patch_manifest(c->patch);
+	size_t i, n;
+
+	for (i = 0; i < m->payload_count; i++) {
+		const struct art_patch_payload *mine = &m->payloads[i];
+		const struct art_payload *old = find_payload(art_reader_manifest(c->old), mine->name,
+							     &n);
+
+		if (!old || old->size != mine->old_size ||
+		    memcmp(old->sha256, mine->old_sha256, ART_SHA256_LEN) != 0)
+			return art_fail(err, ART_E_PATCH_OLD,
+					"payload '%s': the patch is not for this old image",
+					mine->name);
+	}
+	return 0;
+}
+
 int art_patch_check_head(struct art_patch_check *c, struct art_err *err)
 {
 	struct art_patch_decoder *decoder = NULL;
@@ -60,22 +88,13 @@ int art_patch_check_head(struct art_patch_check *c, struct art_err *err)
 		code = art_reader_parse(c->reader, err);
 	if (code == 0)
 		code = art_patch_match(c->patch, art_reader_manifest(c->reader), err);
-	return code;
+	return code == 0 && c->old ? match_old(c, err) : code;
 }
 
 void art_patch_check_free(struct art_patch_check *c)
 {
 	art_reader_free(steal_ptr(c->reader));
 	art_source_free(steal_ptr(c->source));
-}
-
-static const struct art_payload *find_payload(const struct art_manifest *m, const char *name,
-					      size_t *n)
-{
-	for (*n = 0; *n < m->payload_count; ++*n)
-		if (strcmp(m->payloads[*n].name, name) == 0)
-			return &m->payloads[*n];
-	return NULL;
 }
 
 static int open_old(struct pass *p, struct art_err *err)
@@ -85,11 +104,8 @@ static int open_old(struct pass *p, struct art_err *err)
 						     &p->old_payload);
 	int code;
 
-	if (!old || old->size != mine->old_size ||
-	    memcmp(old->sha256, mine->old_sha256, ART_SHA256_LEN) != 0)
-		return art_fail(err, ART_E_PATCH_OLD,
-				"payload '%s': the patch is not for this old image", mine->name);
-	code = art_patch_seed_new(&p->seed, err);
+	/* Matched before: it is there. */
+	code = old ? art_patch_seed_new(&p->seed, err) : art_fail(err, ART_E_PATCH_OLD, "no old image");
 	if (code == 0)
 		code = art_patch_seed_add_payload(p->seed, p->c->old, p->old_payload, err);
 	if (code == 0)

@@ -16,6 +16,7 @@ make_key other
 mkdir root
 make_noise 5 1500000 >root/program
 seq 1 60000 >root/text
+cp root/program program.1
 create v1 1.0
 python3 -c 'f = open("root/program", "r+b")
 b = bytearray(f.read())
@@ -177,7 +178,7 @@ expect_exit 8 sh -c "cat bad | $top_build/artifact-install -c dev/install.conf i
 step "an old image that has changed: the rows of those records are fetched"
 cp "$patch" "$beside"
 fresh
-at=$(python3 -c 'print(open("dev/b.img", "rb").read().index(open("root/program", "rb").read()[4096:4128]))')
+at=$(python3 -c 'print(open("dev/b.img", "rb").read().index(open("program.1", "rb").read()[4096:4128]))')
 flip dev/b.img $((at + 300))
 flip dev/b.img $((at + 800000))
 get patch-and-chunks
@@ -205,7 +206,7 @@ shim() { # HOW AT COMMAND...
 		FAULT_HOW="$shim_how" "$@"
 }
 fresh
-expect_exit 0 shim eio 0 inst install -q "$patch"
+expect_exit 0 shim eio 0 "$top_build/artifact-install" -c dev/install.conf install -q "$patch"
 total=$(python3 -c 'import struct; print(struct.unpack("<Q", open("count", "rb").read(8))[0])')
 [ "$total" -gt 50 ] || fail "the shim counts nothing"
 for n in 1 2 3 4 5 6 7 8 9; do
