@@ -205,14 +205,14 @@ static int open_file(struct inspect_file *f, const char *name, const struct insp
 	if (code == 0)
 		code = open_source(f, name, seek, err);
 	if (code == 0)
-		code = art_patch_sniff(f->src, &is_patch, err);
-	if (code < 0)
-		return code;
-	if (is_patch && !patches)
-		return art_fail(err, ART_E_USAGE, "'%s' is a patch: only show and verify take one",
-				name);
-	code = is_patch ? art_patch_open(&f->patch, f->src, err) :
-			  art_reader_open(&f->reader, f->src, err);
+		code = art_reader_open(&f->reader, f->src, err);
+	/* Going back to the beginning costs a request of its own: artifacts are spared it. */
+	if (code == ART_E_TAR_NAME && art_patch_sniff(f->src, &is_patch, NULL) == 0 && is_patch) {
+		if (!patches)
+			return art_fail(err, ART_E_USAGE,
+					"'%s' is a patch: only show and verify take one", name);
+		code = art_patch_open(&f->patch, f->src, err);
+	}
 	return code < 0 ? code : judge(f, err);
 }
 

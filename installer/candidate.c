@@ -124,11 +124,12 @@ static int enter_patch(struct candidate *c, struct art_err *err)
 static int open_any(struct candidate *c, struct art_err *err)
 {
 	bool is_patch = false;
-	int code = art_patch_sniff(c->src, &is_patch, err);
+	int code = art_reader_open(&c->reader, c->src, err);
 
-	if (code < 0)
-		return code;
-	return is_patch ? enter_patch(c, err) : art_reader_open(&c->reader, c->src, err);
+	/* Going back to the beginning may cost a request of its own: artifacts are spared it. */
+	if (code == ART_E_TAR_NAME && art_patch_sniff(c->src, &is_patch, NULL) == 0 && is_patch)
+		code = enter_patch(c, err);
+	return code;
 }
 
 int candidate_open(struct candidate *c, const struct device *d, const char *src,

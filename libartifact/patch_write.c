@@ -313,7 +313,7 @@ static int assemble(struct patch_writer *w, const struct art_out *out, art_sign_
 	struct art_siglist list = { 0 };
 	cleanup_free uint8_t *manifest = NULL, *sig = NULL;
 	static const uint8_t end[2 * ART_TAR_BLOCK];
-	size_t len, sig_len;
+	size_t len, sig_len = 0;
 	uint64_t off;
 	int code = art_patch_manifest_format(w->m, &manifest, &len, err);
 
