@@ -169,6 +169,12 @@ static void print_download(const json_t *d)
 	       inspect_plural((size_t)number(d, "ranges"), "range", "ranges"),
 	       text_size(size[2], number(d, "chunk-bytes")),
 	       text_size(size[3], total - number(d, "chunk-bytes")));
+	d = json_object_get(d, "patch");
+	if (!json_is_object(d))
+		return;
+	total = number(d, "total");
+	printf("with the patch: %s (%" PRIu64 " bytes) in 1 request, after the head of the artifact\n",
+	       text_size(size[0], total), total);
 }
 
 /* Packages and files, where both sides have a filesystem that can be read. */
@@ -206,13 +212,17 @@ static int diff_content(struct side side[2], const struct inspect_options *opt,
 static int diff(struct side side[2], const struct inspect_options *opt,
 		struct art_err *err)
 {
-	json_t *manifest = NULL, *packages = NULL, *files = NULL, *download = NULL, *root;
+	json_t *manifest = NULL, *packages = NULL, *files = NULL, *download = NULL, *patch, *root;
 	int code = diff_manifest(&side[0].file, &side[1].file, &manifest, err);
 
 	if (code == 0)
 		code = diff_content(side, opt, &packages, &files, err);
 	if (code == 0)
 		code = diff_download(&side[0].file, &side[1].file, &download, err);
+	if (code == 0)
+		code = diff_patch(&side[0].file, &side[1].file, opt, &patch, err);
+	if (code == 0)
+		json_object_set_new(download, "patch", patch);
 	if (code == 0 && cli_json()) {
 		root = json_pack("{s:o,s:o,s:O,s:O,s:O,s:O}", "old",
 				 cli_json_text(side[0].file.src->name), "new",

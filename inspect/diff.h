@@ -25,4 +25,9 @@ int diff_files(struct art_fs *old, struct art_fs *now, json_t **out, struct art_
 int diff_download(struct inspect_file *old, struct inspect_file *now, json_t **out,
 		  struct art_err *err);
 
+/* With the patch --patch, or the one that lies beside a local NEW: {"file", "total", "size"}; null: there is none. TOTAL counts the head of
+ * the artifact, which a device reads first. */
+int diff_patch(struct inspect_file *old, struct inspect_file *now, const struct inspect_options *opt,
+	       json_t **out, struct art_err *err);
+
 #endif

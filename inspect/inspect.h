@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "libartifact/patch_source.h"
 #include "libartifact/reader.h"
 
 struct art_blob;
@@ -19,6 +20,8 @@ struct inspect_options {
 	const char *payload;   /* --payload: NULL: the first rootfs-image */
 	const char *directory; /* -C */
 	const char *output;    /* -o */
+	const char *old;       /* --old */
+	const char *patch;     /* --patch */
 	bool deep;
 	bool insecure;
 	bool is_long;
@@ -42,6 +45,7 @@ struct inspect_file {
 	struct art_source *src;
 	bool is_url;
 	struct art_reader *reader;
+	struct art_patch *patch; /* instead of READER, when the file is a patch */
 	struct art_trust *trust; /* NULL: no --keys, nothing is judged */
 	struct art_siglist sigs;
 	struct art_verdict verdict;
@@ -56,6 +60,12 @@ struct inspect_file {
  */
 int inspect_open(struct inspect_file *f, const char *name,
 		 const struct inspect_options *opt, bool seek, struct art_err *err);
+/* The same, and patches too. */
+int inspect_open_any(struct inspect_file *f, const char *name,
+		     const struct inspect_options *opt, bool seek, struct art_err *err);
+/* The bytes that are signed: manifest.json or patch.json. */
+const uint8_t *inspect_signed_bytes(const struct inspect_file *f, size_t *len);
+uint64_t inspect_total_size(const struct inspect_file *f);
 void inspect_close(struct inspect_file *f);
 
 /* Refuse (ART_E_KEY_NONE) to hand an image to a filesystem library when nobody vouches

@@ -7,7 +7,8 @@ artifact_inspect_SOURCES =
 artifact_inspect_SOURCES += %D%/main.c %D%/inspect.h
 artifact_inspect_SOURCES += %D%/open.c
 artifact_inspect_SOURCES += %D%/show.c
-artifact_inspect_SOURCES += %D%/verify.c
+artifact_inspect_SOURCES += %D%/verify.c %D%/verify.h
+artifact_inspect_SOURCES += %D%/patch.c %D%/patch.h
 artifact_inspect_SOURCES += %D%/deep.c %D%/deep.h
 artifact_inspect_SOURCES += %D%/cache.c
 artifact_inspect_SOURCES += %D%/ls.c
@@ -17,6 +18,7 @@ artifact_inspect_SOURCES += %D%/packages.c
 artifact_inspect_SOURCES += %D%/diff.c %D%/diff.h
 artifact_inspect_SOURCES += %D%/diff_files.c
 artifact_inspect_SOURCES += %D%/diff_download.c
+artifact_inspect_SOURCES += %D%/diff_patch.c
 if HTTP
 artifact_inspect_LDADD += $(LIBARTHTTP)
 endif

@@ -21,6 +21,8 @@ enum {
 	OPT_DEEP,
 	OPT_INSECURE,
 	OPT_PAYLOAD,
+	OPT_OLD,
+	OPT_PATCH,
 };
 
 /* What a subcommand takes beyond the options of all. */
@@ -31,6 +33,8 @@ enum {
 	TAKES_LONG = 1 << 4,
 	TAKES_DIRECTORY = 1 << 5,
 	TAKES_OUTPUT = 1 << 6,
+	TAKES_OLD = 1 << 7,
+	TAKES_PATCH = 1 << 8,
 };
 
 static const struct command {
@@ -41,7 +45,7 @@ static const struct command {
 	const char *operands;
 } commands[] = {
 	{ "show", inspect_show, TAKES_KEYS, 1, 1, "FILE" },
-	{ "verify", inspect_verify, TAKES_KEYS | TAKES_DEEP, 1, 1, "FILE" },
+	{ "verify", inspect_verify, TAKES_KEYS | TAKES_DEEP | TAKES_OLD, 1, 1, "FILE" },
 	{ "ls", inspect_ls, TAKES_KEYS | TAKES_IMAGE | TAKES_LONG, 1, -1,
 	  "FILE [PATH...]" },
 	{ "cat", inspect_cat, TAKES_KEYS | TAKES_IMAGE, 2, -1, "FILE PATH..." },
@@ -49,22 +53,24 @@ static const struct command {
 	  "FILE [PATH...]" },
 	{ "image", inspect_image, TAKES_KEYS | TAKES_IMAGE | TAKES_OUTPUT, 1, 1, "FILE" },
 	{ "packages", inspect_packages, TAKES_KEYS | TAKES_IMAGE, 1, 1, "FILE" },
-	{ "diff", inspect_diff, TAKES_KEYS | TAKES_IMAGE, 2, 2, "OLD NEW" },
+	{ "diff", inspect_diff, TAKES_KEYS | TAKES_IMAGE | TAKES_PATCH, 2, 2, "OLD NEW" },
 };
 
 static const char *const help[] = {
 	"Usage: artifact-inspect show [--keys DIR] FILE",
-	"       artifact-inspect verify --keys DIR [--deep] FILE",
+	"       artifact-inspect verify --keys DIR [--deep] [--old OLD] FILE",
 	"       artifact-inspect ls --keys DIR [-l] [-R] FILE [PATH...]",
 	"       artifact-inspect cat --keys DIR FILE PATH...",
 	"       artifact-inspect extract --keys DIR [-C DIR] FILE [PATH...]",
 	"       artifact-inspect image --keys DIR -o OUT FILE",
 	"       artifact-inspect packages --keys DIR FILE",
-	"       artifact-inspect diff --keys DIR OLD NEW",
-	"Look into a signed firmware artifact. FILE is a path, '-' or an http(s) URL.",
+	"       artifact-inspect diff --keys DIR [--patch PATCH] OLD NEW",
+	"Look into a signed firmware artifact or patch. FILE is a path, '-' or an http(s) URL.",
 	"",
 	"      --keys DIR        trusted keys: a directory of PEM files, or one PEM file",
 	"      --deep            verify: decompress too, check every chunk and the image",
+	"      --old OLD         verify: the artifact that the patch FILE is for, to make the new image",
+	"      --patch PATCH     diff: what a device would download with this patch",
 	"      --payload NAME    look into this payload instead of the root filesystem",
 	"      --insecure        read a filesystem that no signature vouches for",
 	"  -l, --long            ls: mode, owner, size and time",
@@ -86,6 +92,8 @@ static const char *const help[] = {
 static const struct option options[] = {
 	{ "keys", required_argument, NULL, OPT_KEYS },
 	{ "deep", no_argument, NULL, OPT_DEEP },
+	{ "old", required_argument, NULL, OPT_OLD },
+	{ "patch", required_argument, NULL, OPT_PATCH },
 	{ "payload", required_argument, NULL, OPT_PAYLOAD },
 	{ "insecure", no_argument, NULL, OPT_INSECURE },
 	{ "long", no_argument, NULL, 'l' },
@@ -120,6 +128,10 @@ static unsigned int owner_of(int c)
 		return TAKES_KEYS;
 	case OPT_DEEP:
 		return TAKES_DEEP;
+	case OPT_OLD:
+		return TAKES_OLD;
+	case OPT_PATCH:
+		return TAKES_PATCH;
 	case OPT_INSECURE:
 	case OPT_PAYLOAD:
 		return TAKES_IMAGE;
@@ -149,6 +161,12 @@ static void set_option(struct inspect_options *opt, int c)
 		break;
 	case OPT_PAYLOAD:
 		opt->payload = optarg;
+		break;
+	case OPT_OLD:
+		opt->old = optarg;
+		break;
+	case OPT_PATCH:
+		opt->patch = optarg;
 		break;
 	case 'l':
 		opt->is_long = true;

@@ -160,32 +160,76 @@ static int open_source(struct inspect_file *f, const char *name, struct art_err 
 	return is_url(name) ? open_url(f, name, err) : art_source_open_path(&f->src, name, err);
 }
 
+const uint8_t *inspect_signed_bytes(const struct inspect_file *f, size_t *len)
+{
+	if (f->patch)
+		return art_patch_manifest_bytes(f->patch, len);
+	return art_reader_manifest_bytes(f->reader, len);
+}
+
+uint64_t inspect_total_size(const struct inspect_file *f)
+{
+	return f->patch ? art_patch_total_size(f->patch) : art_reader_total_size(f->reader);
+}
+
+static int authenticate(struct inspect_file *f, struct art_err *err)
+{
+	if (f->patch)
+		return art_patch_authenticate(f->patch, f->trust, &f->verdict, err);
+	return art_reader_authenticate(f->reader, f->trust, ART_ROLE_ARTIFACT, &f->verdict, err);
+}
+
+static void skip_trust(struct inspect_file *f)
+{
+	if (f->patch)
+		art_patch_skip_trust(f->patch);
+	else
+		art_reader_skip_trust(f->reader);
+}
+
+static int open_reader(struct inspect_file *f, const char *name, bool patches,
+		       struct art_err *err)
+{
+	bool is_patch = false;
+	int code = art_reader_open(&f->reader, f->src, err);
+
+	/* Going back to the beginning costs a request of its own: artifacts are spared it. */
+	if (code != ART_E_TAR_NAME || art_patch_sniff(f->src, &is_patch, NULL) < 0 || !is_patch)
+		return code;
+	if (!patches)
+		return art_fail(err, ART_E_USAGE, "'%s' is a patch: only show and verify take one",
+				name);
+	return art_patch_open(&f->patch, f->src, err);
+}
+
 /* From the first byte up to the parsed manifest. */
-static int judge(struct inspect_file *f, struct art_err *err)
+static int judge(struct inspect_file *f, const char *name, bool patches, struct art_err *err)
 {
 	const uint8_t *bytes;
 	size_t len;
-	int code = art_reader_open(&f->reader, f->src, err);
+	int code = open_reader(f, name, patches, err);
 
 	if (code < 0)
 		return code;
-	bytes = art_reader_sig_bytes(f->reader, &len);
+	bytes = f->patch ? art_patch_sig_bytes(f->patch, &len) :
+			   art_reader_sig_bytes(f->reader, &len);
 	art_siglist_free(&f->sigs);
 	code = art_siglist_parse(&f->sigs, bytes, len, err);
 	if (code < 0)
 		return code;
 	if (f->trust) {
-		code = art_reader_authenticate(f->reader, f->trust, ART_ROLE_ARTIFACT,
-					       &f->verdict, err);
+		code = authenticate(f, err);
 		f->trusted = code == 0;
 	} else {
-		art_reader_skip_trust(f->reader);
+		skip_trust(f);
 	}
-	return code < 0 ? code : art_reader_parse(f->reader, err);
+	if (code < 0)
+		return code;
+	return f->patch ? art_patch_parse(f->patch, err) : art_reader_parse(f->reader, err);
 }
 
-int inspect_open(struct inspect_file *f, const char *name,
-		 const struct inspect_options *opt, bool seek, struct art_err *err)
+static int open_file(struct inspect_file *f, const char *name, const struct inspect_options *opt,
+		     bool seek, bool patches, struct art_err *err)
 {
 	int code = 0;
 
@@ -194,12 +238,24 @@ int inspect_open(struct inspect_file *f, const char *name,
 	if (code == 0)
 		code = open_source(f, name, err);
 	if (code == 0)
-		code = judge(f, err);
+		code = judge(f, name, patches, err);
 	if (code < 0 || !seek || f->src->can_seek)
 		return code;
 	/* Nobody fills our disk who was not found good; and the copy is judged again, being another source. */
 	code = spool(f, err);
-	return code < 0 ? code : judge(f, err);
+	return code < 0 ? code : judge(f, name, patches, err);
+}
+
+int inspect_open(struct inspect_file *f, const char *name,
+		 const struct inspect_options *opt, bool seek, struct art_err *err)
+{
+	return open_file(f, name, opt, seek, false, err);
+}
+
+int inspect_open_any(struct inspect_file *f, const char *name,
+		     const struct inspect_options *opt, bool seek, struct art_err *err)
+{
+	return open_file(f, name, opt, seek, true, err);
 }
 
 void inspect_close(struct inspect_file *f)
@@ -208,6 +264,7 @@ void inspect_close(struct inspect_file *f)
 		say_traffic(f);
 	art_siglist_free(&f->sigs);
 	art_reader_free(f->reader);
+	art_patch_free(f->patch);
 	art_source_free(f->src);
 	art_trust_free(f->trust);
 	memset(f, 0, sizeof(*f));

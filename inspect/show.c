@@ -10,7 +10,7 @@
 
 #include "common/cli.h"
 #include "common/text.h"
-#include "inspect/inspect.h"
+#include "inspect/patch.h"
 
 #define COLUMN 18
 
@@ -75,7 +75,7 @@ static const char *line_state(const struct inspect_file *f, size_t i)
 	return art_sig_state_name(f->verdict.state[i]);
 }
 
-static void show_signatures(const struct inspect_file *f)
+void inspect_show_signatures(const struct inspect_file *f)
 {
 	label("signatures:");
 	if (!f->trust)
@@ -83,7 +83,7 @@ static void show_signatures(const struct inspect_file *f)
 	else
 		printf("%s\n", f->trusted ? "checked, trusted" : "checked, NOT TRUSTED");
 	if (f->sigs.count == 0)
-		printf("  none: this artifact is unsigned\n");
+		printf("  none: it is unsigned\n");
 	for (size_t i = 0; i < f->sigs.count; i++)
 		printf("  %-*s%s %s\n", COLUMN - 2, f->sigs.sig[i].algorithm,
 		       f->sigs.sig[i].key_id, line_state(f, i));
@@ -122,7 +122,7 @@ static void show_text(const struct inspect_file *f, const char *digest)
 	line("created:", m->created);
 	line("digest:", digest);
 	bytes_line("file:", art_reader_total_size(f->reader));
-	show_signatures(f);
+	inspect_show_signatures(f);
 	printf("\n");
 	list("compatible:", m->compatible, m->compatible_count);
 	if (m->hardware_count)
@@ -178,14 +178,14 @@ static int show_json(const struct inspect_file *f, const char *digest,
 		     struct art_err *err)
 {
 	size_t len;
-	const uint8_t *bytes = art_reader_manifest_bytes(f->reader, &len);
+	const uint8_t *bytes = inspect_signed_bytes(f, &len);
 	json_t *root;
 	int code;
 
 	root = json_pack(
 		"{s:o,s:I,s:s,s:o,s:o}", "file", cli_json_text(f->src->name), "size",
-		(json_int_t)art_reader_total_size(f->reader), "digest", digest,
-		"signatures", json_signatures(f), "manifest",
+		(json_int_t)inspect_total_size(f), "digest", digest,
+		"signatures", json_signatures(f), f->patch ? "patch" : "manifest",
 		json_loadb((const char *)bytes, len, JSON_REJECT_DUPLICATES, NULL));
 	code = root ? cli_print_json(root, err) : art_fail_memory(err);
 	json_decref(root);
@@ -197,7 +197,7 @@ static int show(const struct inspect_file *f, struct art_err *err)
 	uint8_t sha256[ART_SHA256_LEN];
 	char digest[2 * ART_SHA256_LEN + 1];
 	size_t len;
-	const uint8_t *bytes = art_reader_manifest_bytes(f->reader, &len);
+	const uint8_t *bytes = inspect_signed_bytes(f, &len);
 	int code = art_sha256(bytes, len, sha256, err);
 
 	if (code < 0)
@@ -205,6 +205,8 @@ static int show(const struct inspect_file *f, struct art_err *err)
 	art_hex_format(digest, sha256, sizeof(sha256));
 	if (cli_json())
 		return show_json(f, digest, err);
+	if (f->patch)
+		return inspect_show_patch(f, digest, err);
 	show_text(f, digest);
 	return 0;
 }
@@ -216,18 +218,18 @@ int inspect_show(const struct inspect_options *opt, int argc, char *const *argv)
 	int code, status = 0;
 
 	(void)argc;
-	code = inspect_open(&f, argv[0], opt, false, &err);
+	code = inspect_open_any(&f, argv[0], opt, false, &err);
 	if (code == 0) {
 		code = show(&f, &err);
 	} else if (f.trust && !f.trusted && f.verdict.count > 0 && !cli_json()) {
 		/* Who signed it is known; what it says is not shown as long as nobody
 		 * vouches for it. */
-		show_signatures(&f);
+		inspect_show_signatures(&f);
 	}
 	if (code < 0) {
 		json_t *report = json_object();
 
-		if (report && f.trust && f.reader)
+		if (report && f.trust && (f.reader || f.patch))
 			json_object_set_new(report, "signatures", json_signatures(&f));
 		status = cli_fail_report(&err, report);
 		json_decref(report);

@@ -15,22 +15,9 @@
 #include "common/progress.h"
 #include "common/text.h"
 #include "inspect/deep.h"
-#include "inspect/inspect.h"
+#include "inspect/verify.h"
 
-struct verify {
-	struct inspect_file file;
-	const struct inspect_options *opt;
-	json_t *checks;
-	bool lost;	   /* a check could not be put into CHECKS for want of memory */
-	uint8_t *stored;   /* ART_CHUNK_MAX */
-	struct deep *deep; /* NULL: without --deep */
-};
-
-/* A line for each check; MARK is "ok", "--" (does not count) or "bad". */
-static void note(struct verify *v, const char *mark, const char *check, const char *fmt,
-		 ...) __attribute__((format(printf, 4, 5)));
-static void note(struct verify *v, const char *mark, const char *check, const char *fmt,
-		 ...)
+void verify_note(struct verify *v, const char *mark, const char *check, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -62,7 +49,7 @@ static void note_signatures(struct verify *v)
 		enum art_sig_state state = f->verdict.state[i];
 		const char *mark = state == ART_SIG_VALID ? "ok" : "--";
 
-		note(v, state == ART_SIG_INVALID ? "bad" : mark, "signature", "%s %s %s",
+		verify_note(v, state == ART_SIG_INVALID ? "bad" : mark, "signature", "%s %s %s",
 		     f->sigs.sig[i].algorithm, f->sigs.sig[i].key_id,
 		     art_sig_state_name(state));
 	}
@@ -114,19 +101,19 @@ static int check_segment(struct verify *v, size_t payload, size_t segment,
 
 	if (code < 0)
 		return code;
-	note(v, "ok", "index", "%s/%04zu: %" PRIu32 " rows", p->name, segment,
+	verify_note(v, "ok", "index", "%s/%04zu: %" PRIu32 " rows", p->name, segment,
 	     art_index_rows(ix));
 	if (v->deep)
 		code = deep_segment(v->deep, ix, err);
 	if (code == 0)
 		code = check_rows(v, payload, segment, ix, err);
 	if (code == 0)
-		note(v, "ok", "chunks", "%s/%04zu: %s stored%s", p->name, segment,
+		verify_note(v, "ok", "chunks", "%s/%04zu: %s stored%s", p->name, segment,
 		     text_size(size, seg->data_size), v->deep ? ", decoded" : "");
 	if (code == 0 && v->deep && last) {
 		code = deep_end(v->deep, p, err);
 		if (code == 0)
-			note(v, "ok", "image", "%s: %s, SHA-256 as signed", p->name,
+			verify_note(v, "ok", "image", "%s: %s, SHA-256 as signed", p->name,
 			     text_size(size, p->size));
 	}
 	art_index_free(ix);
@@ -159,7 +146,7 @@ static int check_doc(struct verify *v, size_t doc, struct art_err *err)
 	int code = art_reader_doc(v->file.reader, doc, &bytes, &len, err);
 
 	if (code == 0)
-		note(v, "ok", "document", "%s: %s", d->name, text_size(size, len));
+		verify_note(v, "ok", "document", "%s: %s", d->name, text_size(size, len));
 	return code;
 }
 
@@ -188,20 +175,24 @@ static int verify(struct verify *v, const char *name, struct art_err *err)
 
 	if (!v->opt->keys)
 		return art_fail(err, ART_E_KEY_NONE, "no keys to verify '%s' with", name);
-	code = inspect_open(&v->file, name, v->opt, false, err);
+	code = inspect_open_any(&v->file, name, v->opt, false, err);
 	note_signatures(v);
 	if (code < 0)
 		return code;
+	if (v->file.patch)
+		return verify_patch(v, err);
+	if (v->opt->old)
+		return art_fail(err, ART_E_USAGE, "'%s' is an artifact: --old is for patches", name);
 	m = art_reader_manifest(v->file.reader);
-	note(v, "ok", "trust", "%s accepts it", v->opt->keys);
-	note(v, "ok", "manifest", "%s %s, digest %s", m->name, m->version,
+	verify_note(v, "ok", "trust", "%s accepts it", v->opt->keys);
+	verify_note(v, "ok", "manifest", "%s %s, digest %s", m->name, m->version,
 	     v->file.verdict.digest);
 	v->stored = malloc(ART_CHUNK_MAX);
 	if (!v->stored)
 		return art_fail_memory(err);
 	code = check_members(v, err);
 	if (code == 0)
-		note(v, "ok", "end", "%s, nothing more",
+		verify_note(v, "ok", "end", "%s, nothing more",
 		     text_size(size, art_reader_total_size(v->file.reader)));
 	return code;
 }
@@ -225,8 +216,8 @@ int inspect_verify(const struct inspect_options *opt, int argc, char *const *arg
 	if (code == 0 && cli_json())
 		code = cli_print_json(report, &err);
 	if (code < 0) {
-		if (!cli_json() && v.file.reader)
-			note(&v, "bad", art_code_name(err.code), "%s", err.text);
+		if (!cli_json() && (v.file.reader || v.file.patch))
+			verify_note(&v, "bad", art_code_name(err.code), "%s", err.text);
 		status = cli_fail_report(&err, report);
 		if (!opt->keys)
 			cli_hint("artifact-inspect verify --keys DIR %s", argv[0]);

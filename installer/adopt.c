@@ -41,13 +41,13 @@ static int compare_segment(struct adopt *a, size_t payload, size_t segment, int 
 {
 	const struct art_payload *p = &a->candidate.manifest->payloads[payload];
 	struct art_index *ix = NULL;
-	char name[64];
+	char name[KEPT_NAME_MAX];
 	uint32_t i;
 	int code = art_reader_open_index(a->candidate.reader, payload, segment, &ix, err);
 
 	if (code < 0)
 		return code;
-	snprintf(name, sizeof(name), "%.32s.%04u.index", p->name, (unsigned int)segment);
+	kept_index_name(name, p->name, segment);
 	code = kept_add(&a->kept, name, art_index_bytes(ix),
 			(size_t)p->segments[segment].index_size, err);
 	for (i = 0; i < art_index_rows(ix) && code == 0; i++) {
@@ -93,13 +93,11 @@ static int compare_payload(struct adopt *a, size_t payload, struct art_err *err)
 
 static int keep_head(struct adopt *a, struct art_err *err)
 {
-	const uint8_t *bytes;
 	size_t len;
-	int code = kept_begin(&a->kept, a->device->config.state_directory, a->device->running, err);
+	const uint8_t *bytes = art_reader_manifest_bytes(a->candidate.reader, &len);
+	int code = kept_begin(&a->kept, a->device->config.state_directory, a->device->running,
+			      bytes, len, err);
 
-	bytes = art_reader_manifest_bytes(a->candidate.reader, &len);
-	if (code == 0)
-		code = kept_add(&a->kept, "manifest.json", bytes, len, err);
 	bytes = art_reader_sig_bytes(a->candidate.reader, &len);
 	return code < 0 ? code : kept_add(&a->kept, "manifest.sig", bytes, len, err);
 }

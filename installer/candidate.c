@@ -10,17 +10,23 @@
 #include <strings.h>
 #include <sys/utsname.h>
 
+#include "common/cli.h"
 #include "installer/candidate.h"
 #ifdef WITH_FETCH
 #include "installer/fetch.h"
 #endif
 #include "libartifact/compat.h"
 #include "libartifact/io.h"
+#include "libartifact/patch_name.h"
 #include "libartifact/version.h"
 
 #define ATTRIBUTES_MAX 64
 #define FILESYSTEMS_MAX 64
 #define DOC_PIECE ((size_t)64 * 1024)
+/* Manifest and signatures of the usual sizes with their headers. */
+#define FIRST_OF_ARTIFACT (4096 + 16384 + 2 * 512)
+/* The same of a patch, and the artifact's in it: then it is known whether the rest is wanted. */
+#define FIRST_OF_PATCH (16 * 1024)
 
 static bool is_remote(const char *src)
 {
@@ -28,8 +34,9 @@ static bool is_remote(const char *src)
 }
 
 #ifdef WITH_FETCH
-static int open_url(struct candidate *c, const struct device *d, const char *url,
-		    struct art_err *err)
+/* FIRST: so many bytes are wanted at once, at the beginning. */
+static int open_url(struct art_source **out, const struct device *d, const char *url,
+		    uint64_t first, struct art_err *err)
 {
 	/* The device's identity is for TLS only; over plain http nobody asks for it. */
 	bool tls = strncasecmp(url, "https:", 6) == 0;
@@ -42,28 +49,87 @@ static int open_url(struct candidate *c, const struct device *d, const char *url
 			.client_cert = tls ? d->config.fleet_certificate : NULL,
 			.client_key = tls ? d->config.fleet_key : NULL,
 			.rate = d->config.download_rate,
+			.first = first,
+			.parts_only = d->config.download_full_never != 0,
 		},
 	};
 
-	return fetch_source_open(&c->src, url, &opt, err);
+	return fetch_source_open(out, url, &opt, err);
+}
+
+static void get_traffic(const struct candidate *c, struct candidate_traffic *out)
+{
+	uint64_t requests;
+
+	out->received = fetch_source_received(c->src, &out->requests);
+	if (!c->patch.src)
+		return;
+	out->received += fetch_source_received(c->patch.src, &requests);
+	out->requests += requests;
 }
 #else
-static int open_url(struct candidate *c, const struct device *d, const char *url,
-		    struct art_err *err)
+static void get_traffic(const struct candidate *c, struct candidate_traffic *out)
 {
 	(void)c;
+	memset(out, 0, sizeof(*out));
+}
+
+static int open_url(struct art_source **out, const struct device *d, const char *url,
+		    uint64_t first, struct art_err *err)
+{
+	(void)out;
 	(void)d;
+	(void)first;
 	return art_fail(err, ART_E_USAGE, "'%s' is a URL, and this build cannot download", url);
 }
 #endif
+
+bool candidate_traffic(const struct candidate *c, struct candidate_traffic *out)
+{
+	if (c->is_remote)
+		get_traffic(c, out);
+	return c->is_remote;
+}
 
 static int open_source(struct candidate *c, const struct device *d, const char *src,
 		       struct art_err *err)
 {
 	c->is_remote = is_remote(src);
 	if (c->is_remote)
-		return open_url(c, d, src, err);
+		return open_url(&c->src, d, src, FIRST_OF_ARTIFACT, err);
 	return art_source_open_path(&c->src, src, err);
+}
+
+/* A patch in place of an artifact: its source becomes the patch's, and what it carries the artifact's. */
+static int enter_patch(struct candidate *c, struct art_err *err)
+{
+	bool can_seek = c->src->can_seek;
+	const uint8_t *bytes;
+	size_t len;
+	int code = patch_open(&c->patch, steal_ptr(c->src), c->trust, err);
+
+	if (code == 0)
+		code = art_patch_source_open(&c->src, c->patch.patch, &c->patch.dec, err);
+	if (code == 0)
+		code = art_reader_open(&c->reader, c->src, err);
+	if (code < 0)
+		return code;
+	c->patch_only = true;
+	c->is_remote = false;
+	c->src->can_seek = can_seek;
+	bytes = art_reader_manifest_bytes(c->reader, &len);
+	return art_patch_match_digest(c->patch.patch, bytes, len, err);
+}
+
+static int open_any(struct candidate *c, struct art_err *err)
+{
+	bool is_patch = false;
+	int code = art_reader_open(&c->reader, c->src, err);
+
+	/* Going back to the beginning may cost a request of its own: artifacts are spared it. */
+	if (code == ART_E_TAR_NAME && art_patch_sniff(c->src, &is_patch, NULL) == 0 && is_patch)
+		code = enter_patch(c, err);
+	return code;
 }
 
 int candidate_open(struct candidate *c, const struct device *d, const char *src,
@@ -77,12 +143,14 @@ int candidate_open(struct candidate *c, const struct device *d, const char *src,
 	if (code == 0)
 		code = open_source(c, d, src, err);
 	if (code == 0)
-		code = art_reader_open(&c->reader, c->src, err);
+		code = open_any(c, err);
 	if (code == 0)
 		code = art_reader_authenticate(c->reader, c->trust, ART_ROLE_ARTIFACT,
 					       &c->verdict, err);
 	if (code == 0)
 		code = art_reader_parse(c->reader, err);
+	if (code == 0 && c->patch_only)
+		code = art_patch_match(c->patch.patch, art_reader_manifest(c->reader), err);
 	if (code < 0)
 		return code;
 	c->manifest = art_reader_manifest(c->reader);
@@ -91,10 +159,72 @@ int candidate_open(struct candidate *c, const struct device *d, const char *src,
 	return 0;
 }
 
+/* The patch's URL after the first payload that both have; NULL: there can be none. The caller frees. */
+static char *patch_url(const struct candidate *c, const struct device *d, const char *src)
+{
+	struct art_manifest *old = NULL;
+	char name[ART_PATCH_NAME_LEN + 1] = "", *url = NULL;
+	size_t i, k;
+
+	if (device_kept_manifest(d, d->running, &old, NULL) != 0 || !old)
+		return NULL;
+	for (i = 0; !name[0] && i < c->manifest->payload_count; i++)
+		for (k = 0; !name[0] && k < old->payload_count; k++)
+			if (strcmp(c->manifest->payloads[i].name, old->payloads[k].name) == 0)
+				art_patch_name(name, c->manifest->payloads[i].sha256,
+					       old->payloads[k].sha256);
+	art_manifest_free(old);
+	/* Nothing can be put behind a query. */
+	if (!name[0] || strpbrk(src, "?#") ||
+	    asprintf(&url, "%s.patches/%s", src, name) < 0)
+		return NULL;
+	return url;
+}
+
+static int open_patch(struct candidate *c, const struct device *d, const char *url,
+		      struct art_err *err)
+{
+	struct art_source *src = NULL;
+	const uint8_t *bytes;
+	size_t len;
+	int code = open_url(&src, d, url, FIRST_OF_PATCH, err);
+
+	if (code == 0)
+		code = patch_open(&c->patch, src, c->trust, err);
+	if (code < 0)
+		return code;
+	bytes = art_reader_manifest_bytes(c->reader, &len);
+	code = art_patch_match_digest(c->patch.patch, bytes, len, err);
+	if (code == 0)
+		code = art_patch_match(c->patch.patch, c->manifest, err);
+	if (code < 0)
+		patch_close(&c->patch);
+	return code;
+}
+
+void candidate_find_patch(struct candidate *c, const struct device *d, const char *src)
+{
+	cleanup_free char *url = NULL;
+	struct art_err why = { 0 };
+	int code;
+
+	if (!c->is_remote || c->patch.patch)
+		return;
+	url = patch_url(c, d, src);
+	if (!url)
+		return;
+	code = open_patch(c, d, url, &why);
+	if (code == ART_E_NET || code == ART_E_NET_RANGE)
+		cli_info("no patch: %s", why.text);
+	else if (code < 0)
+		cli_warn("the patch '%s' is left aside: %s", url, why.text);
+}
+
 void candidate_close(struct candidate *c)
 {
 	art_reader_free(c->reader);
 	art_source_free(c->src);
+	patch_close(&c->patch);
 	art_trust_free(c->trust);
 	memset(c, 0, sizeof(*c));
 }
@@ -355,6 +485,9 @@ int candidate_check_rest(struct candidate *c, struct art_err *err)
 
 	if (c->is_remote)
 		return 0;
+	/* Documents are not carried. */
+	if (c->patch_only)
+		return c->patch.broken ? 0 : art_patch_check_end(c->patch.patch, err);
 	buf = malloc(DOC_PIECE);
 	if (!buf)
 		return art_fail_memory(err);

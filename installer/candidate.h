@@ -4,6 +4,7 @@
 #define INSTALLER_CANDIDATE_H
 
 #include "installer/device.h"
+#include "installer/patch.h"
 #include "libartifact/reader.h"
 
 struct candidate {
@@ -14,13 +15,28 @@ struct candidate {
 	struct art_verdict verdict;
 	uint8_t digest[ART_SHA256_LEN];
 	bool is_remote;
+	struct patch patch; /* PATCH.PATCH NULL: there is none */
+	bool patch_only;    /* SRC is what the patch carries of the artifact: no chunks */
 };
 
-/* Open SRC ("-", a path, or a URL where the fetch child is built in), judge signature and manifest. candidate_close also after a
+/* Open SRC, an artifact or a patch ("-", a path, or a URL where the fetch child is built in), judge signature and manifest. candidate_close also after a
  * failure. Nothing of the payload has been read when it returns. */
 int candidate_open(struct candidate *c, const struct device *d, const char *src,
 		   struct art_err *err);
 void candidate_close(struct candidate *c);
+
+/* What has gone over the network for it. False: it is no remote one. */
+struct candidate_traffic {
+	uint64_t received; /* bytes of bodies and headers */
+	uint64_t requests;
+};
+bool candidate_traffic(const struct candidate *c, struct candidate_traffic *out);
+
+/*
+ * Look for the patch from what the running slot holds, beside the remote artifact that was opened as SRC. None, or one that is not fit
+ * for use, is no error: there are chunks.
+ */
+void candidate_find_patch(struct candidate *c, const struct device *d, const char *src);
 
 /* Does it fit this device in slot TARGET? */
 int candidate_fits(const struct candidate *c, const struct device *d, int target,

@@ -77,6 +77,7 @@ static const struct key keys[] = {
 	  NULL },
 	{ "download", "proxy", AT(download_proxy), TEXT, false, 0, 0, NULL, NULL },
 	{ "download", "ca", AT(download_ca), PATH, false, 0, 0, NULL, NULL },
+	{ "download", "seeds", AT(download_seeds), TEXT, false, 0, 0, NULL, NULL },
 	{ "download", "program", AT(download_program), PATH, false, 0, 0, NULL, NULL },
 	{ "fleet", "url", AT(fleet_url), TEXT, false, 0, 0, NULL, NULL },
 	{ "fleet", "report", AT(fleet_report), TEXT, false, 0, 0, NULL, NULL },

@@ -62,6 +62,7 @@ struct config {
 	uint64_t download_rate;
 	char *download_proxy;
 	char *download_ca;
+	char *download_seeds; /* paths as of slots, between spaces */
 	char *download_program;
 	char *fleet_url;
 	char *fleet_report;

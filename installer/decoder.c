@@ -20,6 +20,7 @@
 
 #include "installer/decoder.h"
 #include "libartifact/chunk.h"
+#include "libartifact/patch_codec.h"
 #include "libartifact/util.h"
 
 /* One in shared memory for each row under way. */
@@ -28,7 +29,20 @@ struct slot {
 	uint8_t out[ART_CHUNK_MAX];
 };
 
-enum op { OP_DECODE, OP_FEED };
+/* What the child shares with its parent. Pages that are not touched cost nothing. */
+struct shared {
+	struct slot slots[DECODER_SLOTS];
+	uint8_t window[ART_PATCH_WINDOW_MAX];
+};
+
+/* In the child. */
+struct works {
+	struct art_decoder *rows;
+	struct art_patch_decoder *patches;
+	struct shared *shared;
+};
+
+enum op { OP_DECODE, OP_FEED, OP_PATCH };
 
 struct request {
 	uint32_t slot;
@@ -37,6 +51,7 @@ struct request {
 	uint32_t reset;
 	uint32_t stored_len;
 	uint32_t plain_len;
+	uint32_t window_len;
 };
 
 struct answer {
@@ -47,7 +62,8 @@ struct answer {
 struct decoder {
 	pid_t pid;
 	int fd;
-	struct slot *slots;
+	struct shared *shared;
+	struct slot *slots; /* SHARED's */
 	struct art_digest *sha256;
 	size_t head;    /* slot of the next row */
 	size_t pending;
@@ -56,12 +72,17 @@ struct decoder {
 };
 
 /* In the child: one row. The request comes from the parent, which is trusted. */
-static int32_t serve(struct art_decoder *dec, struct slot *slots, const struct request *q)
+static int32_t serve(struct works *w, const struct request *q)
 {
-	struct slot *s = &slots[q->slot];
+	struct art_decoder *dec = w->rows;
+	struct slot *s = &w->shared->slots[q->slot];
 	const uint8_t *plain;
 	int code;
 
+	if (q->op == OP_PATCH)
+		return art_patch_decode(w->patches, (enum art_patch_codec)q->type,
+					w->shared->window, q->window_len, s->in, q->stored_len,
+					s->out, q->plain_len, NULL);
 	if (q->reset)
 		art_decoder_reset(dec);
 	if (q->op == OP_FEED)
@@ -73,14 +94,14 @@ static int32_t serve(struct art_decoder *dec, struct slot *slots, const struct r
 	return code;
 }
 
-static void child_loop(int fd, struct art_decoder *dec, struct slot *slots)
+static void child_loop(int fd, struct works *w)
 {
 	struct request q;
 	struct answer a;
 
 	while (read(fd, &q, sizeof(q)) == (ssize_t)sizeof(q)) {
 		a.slot = q.slot;
-		a.code = serve(dec, slots, &q);
+		a.code = serve(w, &q);
 		if (write(fd, &a, sizeof(a)) != (ssize_t)sizeof(a))
 			break;
 	}
@@ -96,9 +117,9 @@ static void limit(int what, rlim_t value)
 }
 
 /* Never returns. */
-static void run_child(int fd, uint32_t prefix, struct slot *slots)
+static void run_child(int fd, uint32_t prefix, struct shared *shared)
 {
-	struct art_decoder *dec;
+	struct works w = { .shared = shared };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	limit(RLIMIT_CORE, 0);
@@ -116,13 +137,14 @@ static void run_child(int fd, uint32_t prefix, struct slot *slots)
 	close(0);
 	close(1);
 	close(2);
-	if (art_decoder_new(&dec, prefix, NULL) < 0)
+	if (art_decoder_new(&w.rows, prefix, NULL) < 0 ||
+	    art_patch_decoder_new(&w.patches, NULL) < 0)
 		_exit(1);
 	limit(RLIMIT_NOFILE, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) < 0)
 		_exit(1);
-	child_loop(3, dec, slots);
+	child_loop(3, &w);
 	syscall(SYS_exit, 1);
 }
 
@@ -134,13 +156,14 @@ int decoder_start(struct decoder **out, uint32_t prefix, struct art_err *err)
 	if (!d)
 		return art_fail_memory(err);
 	d->fd = -1;
-	d->slots = mmap(NULL, DECODER_SLOTS * sizeof(*d->slots), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (d->slots == MAP_FAILED) {
-		d->slots = NULL;
+	d->shared = mmap(NULL, sizeof(*d->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (d->shared == MAP_FAILED) {
+		d->shared = NULL;
 		code = art_fail_memory(err);
 		goto fail;
 	}
+	d->slots = d->shared->slots;
 	code = art_sha256_new(&d->sha256, err);
 	if (code < 0)
 		goto fail;
@@ -150,7 +173,7 @@ int decoder_start(struct decoder **out, uint32_t prefix, struct art_err *err)
 	}
 	d->pid = fork();
 	if (d->pid == 0)
-		run_child(fd[1], prefix, d->slots);
+		run_child(fd[1], prefix, d->shared);
 	close(fd[1]);
 	d->fd = fd[0];
 	if (d->pid < 0) {
@@ -175,8 +198,8 @@ void decoder_free(struct decoder *d)
 		while (waitpid(d->pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	if (d->slots)
-		munmap(d->slots, DECODER_SLOTS * sizeof(*d->slots));
+	if (d->shared)
+		munmap(d->shared, sizeof(*d->shared));
 	art_digest_free(d->sha256);
 	free(d);
 }
@@ -257,4 +280,35 @@ int decoder_result(struct decoder *d, struct art_row *row, uint8_t *plain, bool 
 	/* Out of the child's reach first, then judged. */
 	memcpy(plain, d->slots[tail].out, row->plain_len);
 	return art_row_check_plain(row, plain, d->sha256, err);
+}
+
+uint8_t *decoder_window(struct decoder *d)
+{
+	return d->shared->window;
+}
+
+int decoder_patch(struct decoder *d, enum art_patch_codec codec, size_t window_len,
+		  const uint8_t *stored, size_t stored_len, uint8_t *out, size_t len,
+		  struct art_err *err)
+{
+	struct request q = { .op = OP_PATCH, .type = codec, .stored_len = (uint32_t)stored_len,
+			     .plain_len = (uint32_t)len, .window_len = (uint32_t)window_len };
+	struct answer a;
+	int code;
+
+	if (d->pending > 0 || window_len > ART_PATCH_WINDOW_MAX || stored_len > ART_CHUNK_MAX ||
+	    len > ART_CHUNK_MAX)
+		return art_fail(err, ART_E_FAILED, "a record that the decoder cannot take");
+	memcpy(d->slots[0].in, stored, stored_len);
+	if (send(d->fd, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t)sizeof(q))
+		return child_fail(err, "has died");
+	code = wait_answer(d, &a, err);
+	if (code < 0)
+		return code;
+	if (a.slot != 0)
+		return child_fail(err, "answers nonsense");
+	if (a.code != 0)
+		return art_fail(err, ART_E_PATCH_DECODE, "a part of the patch does not decode");
+	memcpy(out, d->slots[0].out, len);
+	return 0;
 }

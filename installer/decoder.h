@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "libartifact/index.h"
+#include "libartifact/patch_table.h"
 
 #define DECODER_SLOTS 4
 
@@ -35,6 +36,15 @@ uint8_t *decoder_room(struct decoder *d);
  */
 int decoder_submit(struct decoder *d, const struct art_row *row, bool feed,
 		   struct art_err *err);
+
+/*
+ * Patches, one thing at a time and only while no row is under way. Where the window goes (ART_PATCH_WINDOW_MAX of room); then the STORED bytes, of
+ * at most 1 MiB and authenticated, become LEN bytes at OUT, of which nothing is believed. ART_E_PATCH_DECODE; ART_E_FAILED as below.
+ */
+uint8_t *decoder_window(struct decoder *d);
+int decoder_patch(struct decoder *d, enum art_patch_codec codec, size_t window_len,
+		  const uint8_t *stored, size_t stored_len, uint8_t *out, size_t len,
+		  struct art_err *err);
 
 /* Rows handed over whose result has not been taken. */
 size_t decoder_pending(const struct decoder *d);

@@ -15,7 +15,7 @@
  *	u32 type, u32 id, u32 length, u32 zero      then LENGTH bytes, at most FETCH_FRAME_MAX
  *
  * OPENED: u64 size (all ones: not known), u32 1 if it can seek, u32 zero. READ: frames DATA (at least one byte each), then one
- * END with u64 bytes received from the network so far; fewer bytes than asked for mean the end of the file. ERROR in
+ * END with u64 bytes received from the network and u64 requests made so far; fewer bytes than asked for mean the end of the file. ERROR in
  * place of any of these: u32 the negated error code, then text; the child is of no use after it. The child ends when the
  * socket is closed, and is killed when its parent dies.
  */
@@ -49,7 +49,8 @@ struct fetch_options {
 int fetch_source_open(struct art_source **out, const char *url, const struct fetch_options *opt,
 		      struct art_err *err);
 
-/* Bytes received from the network, as the child counts them, up to the last finished read. */
-uint64_t fetch_source_received(const struct art_source *src);
+/* Bytes received from the network, and in REQUESTS (may be NULL) the requests made, as the child counts them. Call it when nothing
+ * more is to be read: what is under way is waited for and lost. */
+uint64_t fetch_source_received(struct art_source *src, uint64_t *requests);
 
 #endif

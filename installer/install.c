@@ -119,13 +119,11 @@ static int begin(struct install *in, struct art_err *err)
 
 static int keep_head(struct install *in, struct art_err *err)
 {
-	const uint8_t *bytes;
 	size_t len;
-	int code = kept_begin(&in->kept, in->device->config.state_directory, in->target, err);
+	const uint8_t *bytes = art_reader_manifest_bytes(in->candidate->reader, &len);
+	int code = kept_begin(&in->kept, in->device->config.state_directory, in->target, bytes, len,
+			      err);
 
-	bytes = art_reader_manifest_bytes(in->candidate->reader, &len);
-	if (code == 0)
-		code = kept_add(&in->kept, "manifest.json", bytes, len, err);
 	bytes = art_reader_sig_bytes(in->candidate->reader, &len);
 	return code < 0 ? code : kept_add(&in->kept, "manifest.sig", bytes, len, err);
 }
@@ -133,22 +131,37 @@ static int keep_head(struct install *in, struct art_err *err)
 static void add_sums(struct write_sums *to, const struct write_sums *from)
 {
 	to->same += from->same;
+	to->copied += from->copied;
 	to->written += from->written;
 	to->zeroed += from->zeroed;
 	to->fetched += from->fetched;
 	to->chunks += from->chunks;
+	to->ranges += from->ranges;
+	to->download += from->download;
+	to->patched += from->patched;
+	to->records += from->records;
+	to->failed += from->failed;
+	to->by_patch += from->by_patch;
+	to->by_chunks += from->by_chunks;
 }
 
 static int write_payload(struct install *in, size_t n, bool keep, struct write_sums *sums,
 			 struct art_err *err)
 {
+	struct seeds seeds;
 	struct write_job job = { .candidate = in->candidate,
 				 .payload = n,
 				 .target = &in->part[n],
+				 .seeds = &seeds,
 				 .kept = keep ? &in->kept : NULL,
 				 .dry = in->dry };
-	int code = writer_run(&job, err);
+	/* To read through a partition for what a file beside it has would not pay. */
+	int code = seeds_open(&seeds, in->device, in->candidate->manifest->payloads[n].name,
+			      in->target, &in->part[n], in->candidate->is_remote, err);
 
+	if (code == 0)
+		code = writer_run(&job, err);
+	seeds_close(&seeds);
 	*sums = job.sums;
 	return code;
 }
@@ -161,7 +174,7 @@ static int write_all(struct install *in, struct art_err *err)
 	for (n = 0; n < in->part_count && code == 0; n++) {
 		struct write_sums sums;
 
-		code = write_payload(in, n, !in->dry, &sums, err);
+		code = write_payload(in, n, in->kept.fd >= 0, &sums, err);
 		add_sums(&in->sums, &sums);
 	}
 	if (code == 0)
@@ -283,6 +296,66 @@ static void failed(struct install *in, const struct art_err *err)
 		cli_warn("%s", more.text);
 }
 
+/*
+ * [download] full = never, after a dry run has counted. A full download is one of more than nine tenths of what is stored in the
+ * artifact: equal chunks by chance are not a seed.
+ */
+static int refuse_full(const struct install *in, struct art_err *err)
+{
+	const struct art_manifest *m = in->candidate->manifest;
+	uint64_t stored = 0;
+	size_t p, s;
+
+	if (!in->candidate->is_remote || !in->device->config.download_full_never)
+		return 0;
+	for (p = 0; p < m->payload_count; p++)
+		for (s = 0; s < m->payloads[p].segment_count; s++)
+			stored += m->payloads[p].segments[s].data_size;
+	if (in->sums.download <= stored / 10 * 9)
+		return 0;
+	return art_fail(err, ART_E_NET_RANGE,
+			"%llu bytes of %llu would have to be downloaded, and a full download is refused ([download] full = never); nothing was changed",
+			(unsigned long long)in->sums.download, (unsigned long long)stored);
+}
+
+/* Count before anything is changed. The index fetched for it is kept for what follows. */
+static int foresee(struct install *in, struct art_err *err)
+{
+	int code;
+
+	if (!in->candidate->is_remote || !in->device->config.download_full_never)
+		return 0;
+	in->dry = true;
+	code = keep_head(in, err);
+	if (code == 0)
+		code = write_all(in, err);
+	if (code == 0)
+		code = refuse_full(in, err);
+	kept_abort(&in->kept);
+	in->dry = false;
+	memset(&in->sums, 0, sizeof(in->sums));
+	return code;
+}
+
+static int look_only(struct install *in, struct art_err *err)
+{
+	int code = write_all(in, err);
+
+	return code < 0 ? code : refuse_full(in, err);
+}
+
+/* How what was missing came, or would come, to the target. */
+static const char *way(const struct install *in)
+{
+	const struct write_sums *s = &in->sums;
+
+	if (s->patched > 0)
+		return s->fetched > 0 ? "patch-and-chunks" : "patch";
+	if (s->fetched == 0)
+		return "none";
+	return s->same + s->copied > 0 ? "chunks" : "full";
+}
+
 static int change(struct install *in, struct art_err *err)
 {
 	struct device *d = in->device;
@@ -300,10 +373,11 @@ static int change(struct install *in, struct art_err *err)
 	if (code == 0)
 		code = write_all(in, err);
 	if (code == 0) {
-		log_event(&d->log, LOG_WRITTEN, "{s:I,s:I,s:I,s:I}", "same",
-			  (json_int_t)in->sums.same, "written", (json_int_t)in->sums.written,
-			  "zeroed", (json_int_t)in->sums.zeroed, "stored",
-			  (json_int_t)in->sums.fetched);
+		log_event(&d->log, LOG_WRITTEN, "{s:I,s:I,s:I,s:I,s:I,s:I,s:s}", "same",
+			  (json_int_t)in->sums.same, "copied", (json_int_t)in->sums.copied,
+			  "written", (json_int_t)in->sums.written, "zeroed",
+			  (json_int_t)in->sums.zeroed, "fetched", (json_int_t)in->sums.fetched,
+			  "patched", (json_int_t)in->sums.patched, "way", way(in));
 		code = verify_all(in, err);
 	}
 	if (code == 0)
@@ -317,32 +391,85 @@ static int change(struct install *in, struct art_err *err)
 	return 0;
 }
 
+static json_t *patch_object(const struct install *in)
+{
+	const struct write_sums *s = &in->sums;
+
+	if (!in->candidate->patch.patch)
+		return json_null();
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "size",
+			 (json_int_t)art_patch_total_size(in->candidate->patch.patch), "made",
+			 (json_int_t)s->patched, "read", (json_int_t)s->records, "failed-records",
+			 (json_int_t)s->failed, "cost", (json_int_t)s->by_patch, "cost-of-chunks",
+			 (json_int_t)s->by_chunks);
+}
+
+static void report_patch(const struct install *in)
+{
+	const struct write_sums *s = &in->sums;
+	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX];
+
+	if (s->patched > 0)
+		printf("patch: %s%s made of %s of records, where chunks take %s\n",
+		       text_size(a, s->patched), in->dry ? " to be" : "", text_size(b, s->records),
+		       text_size(c, s->by_chunks));
+	else if (s->by_patch > 0)
+		printf("patch: not used, its records take %s and chunks %s\n",
+		       text_size(a, s->by_patch), text_size(b, s->by_chunks));
+	if (s->failed > 0)
+		printf("patch: %llu records did not give what is due\n",
+		       (unsigned long long)s->failed);
+}
+
+static void report_json(const struct install *in)
+{
+	const struct art_manifest *m = in->candidate->manifest;
+	const struct write_sums *s = &in->sums;
+	struct candidate_traffic t;
+	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "name", m->name,
+				 "version", m->version, "digest", in->candidate->verdict.digest,
+				 "slot", in->target ? "b" : "a", "dry-run", in->dry, "same",
+				 (json_int_t)s->same, "copied", (json_int_t)s->copied, "written",
+				 (json_int_t)s->written, "zeroed", (json_int_t)s->zeroed, "fetched",
+				 (json_int_t)s->fetched, "way", way(in), "patch", patch_object(in));
+
+	if (root && candidate_traffic(in->candidate, &t))
+		json_object_update_new(root, json_pack("{s:I,s:I,s:I,s:I}", "ranges",
+						       (json_int_t)s->ranges, "download",
+						       (json_int_t)s->download, "received",
+						       (json_int_t)t.received, "requests",
+						       (json_int_t)t.requests));
+	if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
+		putchar('\n');
+	json_decref(root);
+}
+
 static void report(const struct install *in)
 {
 	const struct art_manifest *m = in->candidate->manifest;
 	const struct write_sums *s = &in->sums;
-	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX];
+	struct candidate_traffic t;
+	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX], d[TEXT_SIZE_MAX];
 
 	if (cli_json()) {
-		json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I}", "name", m->name,
-					 "version", m->version, "digest",
-					 in->candidate->verdict.digest, "slot",
-					 in->target ? "b" : "a", "dry-run", in->dry, "same",
-					 (json_int_t)s->same, "written", (json_int_t)s->written,
-					 "zeroed", (json_int_t)s->zeroed, "stored",
-					 (json_int_t)s->fetched);
-
-		if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
-			putchar('\n');
-		json_decref(root);
+		report_json(in);
 		return;
 	}
 	if (cli_level() < CLI_WARN)
 		return;
-	printf("%s %s %s slot %c: %s %s, %s right already, %s read from the source\n", m->name,
-	       m->version, in->dry ? "would go to" : "is on", 'a' + in->target,
-	       text_size(a, s->written + s->zeroed), in->dry ? "to write" : "written",
-	       text_size(b, s->same), text_size(c, s->fetched));
+	printf("%s %s %s slot %c: %s right already, %s copied from this device, %s %s, %s zeroed\n",
+	       m->name, m->version, in->dry ? "would go to" : "is on", 'a' + in->target,
+	       text_size(a, s->same), text_size(b, s->copied), text_size(c, s->written - s->copied),
+	       in->dry ? "to come from the source" : "from the source", text_size(d, s->zeroed));
+	report_patch(in);
+	if (candidate_traffic(in->candidate, &t))
+		printf("%s: %llu bytes in %llu ranges; %s with everything else so far in %llu requests\n",
+		       in->dry ? "to download" : "downloaded", (unsigned long long)s->download,
+		       (unsigned long long)s->ranges, text_size(a, t.received),
+		       (unsigned long long)t.requests);
+	else
+		printf("%s: %llu bytes\n", in->dry ? "to read of the source" : "read of the source",
+		       (unsigned long long)s->fetched);
 	if (!in->dry)
 		printf("slot %c is tried at the next boot\n", 'a' + in->target);
 }
@@ -365,9 +492,13 @@ static int install(struct device *d, const char *src, bool dry, struct art_err *
 	if (code == 0)
 		code = candidate_fits(&c, d, in.target, err);
 	if (code == 0)
+		candidate_find_patch(&c, d, src);
+	if (code == 0)
 		code = open_targets(&in, err);
 	if (code == 0)
-		code = dry ? write_all(&in, err) : change(&in, err);
+		code = dry ? look_only(&in, err) : foresee(&in, err);
+	if (code == 0 && !dry)
+		code = change(&in, err);
 	if (code == 0)
 		report(&in);
 	else if (!dry)

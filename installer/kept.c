@@ -46,25 +46,72 @@ static int remove_all(const char *path, struct art_err *err)
 	return code;
 }
 
-int kept_begin(struct kept *k, const char *directory, int slot, struct art_err *err)
+/* Does slot-X.new belong to this manifest? */
+static bool is_same(const char *path, const void *manifest, size_t len)
+{
+	cleanup_free char *name = NULL;
+	cleanup_free uint8_t *have = NULL;
+	size_t have_len = 0;
+
+	return asprintf(&name, "%s/manifest.json", path) >= 0 &&
+	       art_read_file(name, ART_MANIFEST_MAX, &have, &have_len, NULL) == 0 &&
+	       have_len == len && memcmp(have, manifest, len) == 0;
+}
+
+int kept_begin(struct kept *k, const char *directory, int slot, const void *manifest,
+	       size_t len, struct art_err *err)
 {
 	cleanup_free char *path = place(directory, slot, ".new");
-	int code;
+	int code = 0;
 
 	k->directory = directory;
 	k->slot = slot;
 	k->fd = -1;
 	if (!path)
 		return art_fail_memory(err);
-	code = remove_all(path, err);
+	if (!is_same(path, manifest, len))
+		code = remove_all(path, err);
 	if (code < 0)
 		return code;
-	if (mkdir(path, 0700) < 0)
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", path);
 	k->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->fd < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
-	return 0;
+	return kept_add(k, "manifest.json", manifest, len, err);
+}
+
+int kept_find(const struct kept *k, const char *name, size_t size, uint8_t **bytes,
+	      struct art_err *err)
+{
+	cleanup_close int fd = openat(k->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	ssize_t n;
+
+	*bytes = NULL;
+	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != size)
+		return 0;
+	*bytes = malloc(size);
+	if (!*bytes)
+		return art_fail_memory(err);
+	n = art_pread_full(fd, *bytes, size, 0, name, err);
+	return n < 0 ? (int)n : 0;
+}
+
+void kept_index_name(char name[KEPT_NAME_MAX], const char *payload, size_t segment)
+{
+	snprintf(name, KEPT_NAME_MAX, "%.32s.%04u.index", payload, (unsigned int)segment);
+}
+
+int kept_open_index(const char *directory, int slot, const char *payload, size_t segment)
+{
+	cleanup_free char *path = NULL;
+	char name[KEPT_NAME_MAX];
+
+	kept_index_name(name, payload, segment);
+	if (asprintf(&path, "%s/slot-%c/%s", directory, 'a' + slot, name) < 0)
+		return -1;
+	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
 int kept_add(struct kept *k, const char *name, const void *bytes, size_t len,
@@ -134,14 +181,8 @@ int kept_commit(struct kept *k, struct art_err *err)
 
 void kept_abort(struct kept *k)
 {
-	cleanup_free char *path = NULL;
-
-	if (k->fd < 0)
-		return;
-	close(art_steal_fd(&k->fd));
-	path = place(k->directory, k->slot, ".new");
-	if (path)
-		remove_all(path, NULL);
+	if (k->fd >= 0)
+		close(art_steal_fd(&k->fd));
 }
 
 static int read_kept(const char *directory, int slot, const char *name, size_t max,

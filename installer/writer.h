@@ -6,21 +6,30 @@
 
 #include "installer/candidate.h"
 #include "installer/kept.h"
+#include "installer/seed.h"
 #include "installer/target.h"
 
 struct write_sums {
 	uint64_t same;    /* plain bytes that were right already, zeros included */
+	uint64_t copied;  /* of those written, the ones that a seed had */
 	uint64_t written; /* plain bytes written */
 	uint64_t zeroed;
 	uint64_t fetched; /* stored bytes read for what was written */
 	uint64_t chunks;  /* written */
+	uint64_t ranges;  /* in which the stored bytes are read from a source that can seek */
+	uint64_t download; /* bytes of these ranges, gaps included */
+	uint64_t patched;  /* plain bytes that the patch made */
+	uint64_t records;  /* bytes of the records that were read for that */
+	uint64_t failed;   /* records that did not give what is due */
+	uint64_t by_patch, by_chunks; /* what the patch has: bytes of records against bytes of chunks */
 };
 
 struct write_job {
 	struct candidate *candidate;
 	size_t payload;
 	struct target *target;
-	struct kept *kept; /* receives the indexes; NULL: do not keep */
+	struct seeds *seeds;
+	struct kept *kept; /* has or receives the indexes; NULL: do not keep */
 	bool dry;          /* look and count, write nothing */
 	struct write_sums sums; /* grows */
 };

@@ -6,27 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ZSTD_STATIC_LINKING_ONLY /* ZSTD_customMem: the decoder must not allocate once it runs */
-#include <zstd.h>
-
 #include "libartifact/chunk.h"
+#include "libartifact/frame.h"
 #include "libartifact/util.h"
 
-/*
- * libzstd allocates a small object for each prefix it is given. A process that may only read and write cannot, so
- * allocations come from here: the context once, and room for one prefix object, used again each time.
- */
-#define SCRATCH_SIZE ((size_t)64 * 1024)
-
-struct scratch {
-	uint8_t *room;
-	bool busy;
-};
-
 struct art_decoder {
-	ZSTD_DCtx *dctx;
-	struct scratch scratch;
-	bool sealed; /* after set-up: scratch only */
+	struct art_unframer *unframer;
 	uint32_t prefix;
 	size_t cap;
 	size_t start; /* history of the group begins here in buf */
@@ -34,49 +19,24 @@ struct art_decoder {
 	uint8_t *buf;
 };
 
-static void *take(void *opaque, size_t size)
-{
-	struct art_decoder *d = opaque;
-
-	if (!d->sealed)
-		return malloc(size);
-	if (d->scratch.busy || size > SCRATCH_SIZE)
-		return NULL;
-	d->scratch.busy = true;
-	return d->scratch.room;
-}
-
-static void give_back(void *opaque, void *address)
-{
-	struct art_decoder *d = opaque;
-
-	if (address == d->scratch.room)
-		d->scratch.busy = false;
-	else
-		free(address);
-}
-
 int art_decoder_new(struct art_decoder **out, uint32_t prefix, struct art_err *err)
 {
 	struct art_decoder *d;
-	ZSTD_customMem memory = { take, give_back, NULL };
+	int code;
 
 	if (prefix > ART_PREFIX_MAX)
 		return art_fail(err, ART_E_FAILED, "a prefix of %u bytes is too long", prefix);
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return art_fail_memory(err);
-	memory.opaque = d;
 	d->prefix = prefix;
 	d->cap = prefix + 2 * (size_t)ART_CHUNK_MAX;
 	d->buf = malloc(d->cap);
-	d->scratch.room = malloc(SCRATCH_SIZE);
-	d->dctx = ZSTD_createDCtx_advanced(memory);
-	if (!d->buf || !d->scratch.room || !d->dctx) {
+	code = d->buf ? art_unframer_new(&d->unframer, err) : art_fail_memory(err);
+	if (code < 0) {
 		art_decoder_free(d);
-		return art_fail_memory(err);
+		return code;
 	}
-	d->sealed = true;
 	*out = d;
 	return 0;
 }
@@ -85,8 +45,7 @@ void art_decoder_free(struct art_decoder *d)
 {
 	if (!d)
 		return;
-	ZSTD_freeDCtx(d->dctx);
-	free(d->scratch.room);
+	art_unframer_free(d->unframer);
 	free(d->buf);
 	free(d);
 }
@@ -116,47 +75,6 @@ static int decode_fail(struct art_err *err, const char *why)
 	return art_fail(err, ART_E_CHUNK_DECODE, "a chunk does not decode: %s", why);
 }
 
-/* Exactly one frame, made as section 8 says. */
-static int check_frame(const uint8_t *stored, uint32_t stored_len, uint32_t plain_len,
-		       struct art_err *err)
-{
-	ZSTD_frameHeader head;
-	size_t n = ZSTD_getFrameHeader(&head, stored, stored_len);
-
-	if (n != 0 || head.frameType != ZSTD_frame)
-		return decode_fail(err, "not a zstd frame");
-	/* The flag itself: libzstd reports a dictionary id of zero as none. */
-	if (head.checksumFlag || head.dictID != 0 || (stored[4] & 3) != 0)
-		return decode_fail(err, "its frame has a checksum or a dictionary");
-	if (head.windowSize > 8 * ART_MIB)
-		return decode_fail(err, "its window is too large");
-	if (head.frameContentSize != plain_len)
-		return decode_fail(err, "its frame states another length");
-	n = ZSTD_findFrameCompressedSize(stored, stored_len);
-	if (ZSTD_isError(n) || n != stored_len)
-		return decode_fail(err, "not exactly one frame");
-	return 0;
-}
-
-static int decode_zstd(struct art_decoder *d, const uint8_t *stored, uint32_t stored_len,
-		       uint8_t *room, uint32_t plain_len, struct art_err *err)
-{
-	size_t n;
-	int code = check_frame(stored, stored_len, plain_len, err);
-
-	if (code < 0)
-		return code;
-	ZSTD_DCtx_reset(d->dctx, ZSTD_reset_session_and_parameters);
-	n = ZSTD_DCtx_refPrefix(d->dctx, d->buf + d->start, d->len - d->start);
-	if (!ZSTD_isError(n))
-		n = ZSTD_decompressDCtx(d->dctx, room, plain_len, stored, stored_len);
-	if (ZSTD_isError(n))
-		return decode_fail(err, ZSTD_getErrorName(n));
-	if (n != plain_len)
-		return decode_fail(err, "another length than its row says");
-	return 0;
-}
-
 int art_decoder_chunk(struct art_decoder *d, enum art_row_type type, const uint8_t *stored,
 		      uint32_t stored_len, uint32_t plain_len, const uint8_t **plain,
 		      struct art_err *err)
@@ -168,7 +86,8 @@ int art_decoder_chunk(struct art_decoder *d, enum art_row_type type, const uint8
 		return decode_fail(err, "its length is out of bounds");
 	room = make_room(d, plain_len);
 	if (type == ART_ROW_ZSTD)
-		code = decode_zstd(d, stored, stored_len, room, plain_len, err);
+		code = art_unframe(d->unframer, d->buf + d->start, d->len - d->start, stored,
+				   stored_len, room, plain_len, err);
 	else if (type == ART_ROW_RAW && stored_len == plain_len)
 		memcpy(room, stored, plain_len);
 	else

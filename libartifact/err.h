@@ -55,6 +55,11 @@
 	X(CHUNK_PLAIN, "chunk-plain", 3)                      \
 	X(IMAGE_DIGEST, "image-digest", 3)                    \
 	X(DOC_DIGEST, "doc-digest", 3)                        \
+	X(PATCH_TABLE, "patch-table", 3)                      \
+	X(PATCH_RECORD, "patch-record", 3)                    \
+	X(PATCH_DECODE, "patch-decode", 3)                    \
+	X(PATCH_ARTIFACT, "patch-artifact", 5)                \
+	X(PATCH_OLD, "patch-old", 5)                          \
 	X(IO, "io", 6)                                        \
 	X(SPACE, "space", 6)                                  \
 	X(VERIFY_STORAGE, "verify-storage", 6)                \
@@ -65,7 +70,8 @@
 	X(STATE_UNCOMMITTED, "state-uncommitted", 7)          \
 	X(STATE_WRONG, "state-wrong", 7)                      \
 	X(NET, "net", 8)                                      \
-	X(NET_RANGE, "net-range", 8)
+	X(NET_RANGE, "net-range", 8)                          \
+	X(PATCH_SHORT, "patch-short", 8)
 
 enum art_code_index {
 #define X(id, name, status) ART_I_##id,

@@ -73,7 +73,7 @@ static const uint8_t *row_bytes(const struct art_index *ix, uint32_t i)
 	       (size_t)(i % ART_PAGE_ROWS) * ART_ROW_SIZE;
 }
 
-static void decode_row(const uint8_t *p, struct art_row *row)
+void art_row_decode(const uint8_t *p, struct art_row *row)
 {
 	uint32_t word = art_get32(p);
 	uint32_t second = art_get32(p + 4);
@@ -101,7 +101,7 @@ static int check_copy(const struct art_index *ix, const struct art_row *row, uin
 
 	if (row->ref >= i)
 		return row_fail(err, i, "copies a row that does not come before it");
-	decode_row(row_bytes(ix, row->ref), &other);
+	art_row_decode(row_bytes(ix, row->ref), &other);
 	if (!art_row_is_stored(&other))
 		return row_fail(err, i, "copies a row that stores nothing");
 	if (other.plain_len != row->plain_len ||
@@ -170,7 +170,7 @@ static int check_rows(struct art_index *ix, const struct art_segment *seg,
 			if (code < 0)
 				return code;
 		}
-		decode_row(row_bytes(ix, i), &row);
+		art_row_decode(row_bytes(ix, i), &row);
 		code = check_row(ix, &row, i, err);
 		if (code < 0)
 			return code;
@@ -282,7 +282,7 @@ void art_index_row(struct art_index *ix, uint32_t i, struct art_row *row)
 {
 	seek_row(ix, i);
 	do {
-		decode_row(row_bytes(ix, ix->next), row);
+		art_row_decode(row_bytes(ix, ix->next), row);
 		row->number = ix->next;
 		row->plain_off = ix->next_plain;
 		row->data_off = ix->next_data;
@@ -319,6 +319,12 @@ uint32_t art_index_group(struct art_index *ix, uint32_t i)
 	while (i > 0 && !(art_get32(row_bytes(ix, i)) & GROUP_BIT))
 		i--;
 	return i;
+}
+
+void art_index_peek(const struct art_index *ix, uint32_t i, struct art_row *row)
+{
+	art_row_decode(row_bytes(ix, i), row);
+	row->number = i;
 }
 
 static void encode_row(uint8_t *p, const struct art_row *row)

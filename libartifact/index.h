@@ -45,6 +45,10 @@ static inline bool art_row_is_stored(const struct art_row *row)
 	return row->type == ART_ROW_ZSTD || row->type == ART_ROW_RAW;
 }
 
+/* The fields of ART_ROW_SIZE bytes at P, as they stand there and unjudged: of an index that is not opened as a whole. Sets neither number
+ * nor offsets. */
+void art_row_decode(const uint8_t *p, struct art_row *row);
+
 /* Number of pages and rows that an index member of this size has; ART_E_INDEX_SIZE. */
 int art_index_shape(uint64_t index_size, uint32_t *pages, uint32_t *rows,
 		    struct art_err *err);
@@ -66,6 +70,9 @@ const uint8_t *art_index_bytes(const struct art_index *ix);
 
 /* Row I < art_index_rows(). Constant time for rows in order, a page scan otherwise. */
 void art_index_row(struct art_index *ix, uint32_t i, struct art_row *row);
+
+/* The same without the offsets, in constant time in any order. */
+void art_index_peek(const struct art_index *ix, uint32_t i, struct art_row *row);
 
 /* The row that holds plain offset OFF (< the segment's size). */
 uint32_t art_index_find(struct art_index *ix, uint64_t off);

@@ -8,6 +8,7 @@
 
 #include "libartifact/json.h"
 #include "libartifact/manifest.h"
+#include "libartifact/manifest_field.h"
 
 /*
  * The json_*_new functions of jansson take NULL for a value that could not be made and report it, and
@@ -196,20 +197,12 @@ static int build_text(const struct art_manifest *m, char **text, struct art_err 
 	return *text ? 0 : art_fail_memory(err);
 }
 
-int art_manifest_format(const struct art_manifest *m, uint8_t **out, size_t *len,
-			struct art_err *err)
+int art_manifest_frame(const char *text, uint8_t **out, size_t *len, struct art_err *err)
 {
-	struct art_manifest *check = NULL;
-	cleanup_free uint8_t *bytes = NULL;
-	cleanup_free char *text = NULL;
-	size_t text_len, padded;
-	int code = build_text(m, &text, err);
+	size_t text_len = strlen(text);
+	size_t padded = art_round_up(text_len + 1, ART_MANIFEST_UNIT);
+	uint8_t *bytes;
 
-	*out = NULL;
-	if (code)
-		return code;
-	text_len = strlen(text);
-	padded = art_round_up(text_len + 1, ART_MANIFEST_UNIT);
 	if (padded > ART_MANIFEST_MAX)
 		return art_fail(err, ART_E_MANIFEST_VALUE,
 				"the manifest would have %zu bytes, allowed are %d", text_len,
@@ -220,7 +213,25 @@ int art_manifest_format(const struct art_manifest *m, uint8_t **out, size_t *len
 	memcpy(bytes, text, text_len);
 	bytes[text_len] = '\n';
 	memset(bytes + text_len + 1, ' ', padded - text_len - 1);
-	code = art_manifest_parse(&check, bytes, padded, err);
+	*out = bytes;
+	*len = padded;
+	return 0;
+}
+
+int art_manifest_format(const struct art_manifest *m, uint8_t **out, size_t *len,
+			struct art_err *err)
+{
+	struct art_manifest *check = NULL;
+	cleanup_free uint8_t *bytes = NULL;
+	cleanup_free char *text = NULL;
+	size_t padded;
+	int code = build_text(m, &text, err);
+
+	*out = NULL;
+	if (!code)
+		code = art_manifest_frame(text, &bytes, &padded, err);
+	if (!code)
+		code = art_manifest_parse(&check, bytes, padded, err);
 	art_manifest_free(check);
 	if (code)
 		return code;

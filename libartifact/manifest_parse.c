@@ -9,6 +9,7 @@
 #include "libartifact/index.h"
 #include "libartifact/json.h"
 #include "libartifact/manifest.h"
+#include "libartifact/manifest_field.h"
 #include "libartifact/util.h"
 #include "libartifact/version.h"
 #include "libartifact/word.h"
@@ -46,17 +47,17 @@ static int take_valid(const struct art_json *v, bool (*valid)(const char *), con
 	return take_copy(text, out, err);
 }
 
-static int parse_name(const struct art_json *v, void *member, struct art_err *err)
+int art_field_name(const struct art_json *v, void *member, struct art_err *err)
 {
 	return take_valid(v, art_word_is_name, "a name (1 to 64 of A-Z a-z 0-9 . _ -)", member, err);
 }
 
-static int parse_version(const struct art_json *v, void *member, struct art_err *err)
+int art_field_version(const struct art_json *v, void *member, struct art_err *err)
 {
 	return take_valid(v, art_version_is_valid, "a version", member, err);
 }
 
-static int parse_time(const struct art_json *v, void *member, struct art_err *err)
+int art_field_time(const struct art_json *v, void *member, struct art_err *err)
 {
 	return take_valid(v, art_word_is_time, "a time YYYY-MM-DDThh:mm:ssZ", member, err);
 }
@@ -71,7 +72,7 @@ static int parse_arch(const struct art_json *v, void *member, struct art_err *er
 	return take_valid(v, art_word_is_arch, "a known architecture", member, err);
 }
 
-static int parse_payload_name(const struct art_json *v, void *member, struct art_err *err)
+int art_field_payload_name(const struct art_json *v, void *member, struct art_err *err)
 {
 	return take_valid(v, art_word_is_payload_name, "a payload name (1 to 32 of a-z 0-9 -)", member,
 			  err);
@@ -136,7 +137,7 @@ static int parse_prefix(const struct art_json *v, void *member, struct art_err *
 	return code;
 }
 
-static int parse_image_size(const struct art_json *v, void *member, struct art_err *err)
+int art_field_image_size(const struct art_json *v, void *member, struct art_err *err)
 {
 	uint64_t *size = member;
 	int code = art_json_uint(v, 1, ART_IMAGE_MAX, size, err);
@@ -156,7 +157,7 @@ static int parse_segment_size(const struct art_json *v, void *member, struct art
 	return art_json_uint(v, 1, ART_SEGMENT_SIZE, member, err);
 }
 
-static int parse_data_size(const struct art_json *v, void *member, struct art_err *err)
+int art_field_data_size(const struct art_json *v, void *member, struct art_err *err)
 {
 	return art_json_uint(v, 0, ART_SEGMENT_SIZE, member, err);
 }
@@ -175,7 +176,7 @@ static int parse_index_size(const struct art_json *v, void *member, struct art_e
 	return code ? code : art_index_shape(*(uint64_t *)member, &pages, &rows, err);
 }
 
-static int parse_sha256(const struct art_json *v, void *member, struct art_err *err)
+int art_field_sha256(const struct art_json *v, void *member, struct art_err *err)
 {
 	const char *text;
 	int code = art_json_string(v, 64, 64, &text, err);
@@ -312,8 +313,8 @@ static const struct art_json_field segment_fields[] = {
 	{ "offset", true, offsetof(struct art_segment, offset), parse_offset },
 	{ "size", true, offsetof(struct art_segment, size), parse_segment_size },
 	{ "index-size", true, offsetof(struct art_segment, index_size), parse_index_size },
-	{ "index-sha256", true, offsetof(struct art_segment, index_sha256), parse_sha256 },
-	{ "data-size", true, offsetof(struct art_segment, data_size), parse_data_size },
+	{ "index-sha256", true, offsetof(struct art_segment, index_sha256), art_field_sha256 },
+	{ "data-size", true, offsetof(struct art_segment, data_size), art_field_data_size },
 };
 
 static int parse_segments(const struct art_json *v, void *out, struct art_err *err)
@@ -345,11 +346,11 @@ static int parse_segments(const struct art_json *v, void *out, struct art_err *e
 
 /* Keys in this order: what the segments must cover is known when they are read. */
 static const struct art_json_field payload_fields[] = {
-	{ "name", true, offsetof(struct art_payload, name), parse_payload_name },
+	{ "name", true, offsetof(struct art_payload, name), art_field_payload_name },
 	{ "kind", true, offsetof(struct art_payload, kind), parse_kind },
 	{ "filesystem", true, offsetof(struct art_payload, filesystem), parse_filesystem },
-	{ "size", true, offsetof(struct art_payload, size), parse_image_size },
-	{ "sha256", true, offsetof(struct art_payload, sha256), parse_sha256 },
+	{ "size", true, offsetof(struct art_payload, size), art_field_image_size },
+	{ "sha256", true, offsetof(struct art_payload, sha256), art_field_sha256 },
 	{ "prefix", true, offsetof(struct art_payload, prefix), parse_prefix },
 	{ "segments", true, 0, parse_segments },
 	{ "ext", false, offsetof(struct art_payload, ext), parse_ext },
@@ -396,9 +397,9 @@ static int parse_payloads(const struct art_json *v, void *out, struct art_err *e
 }
 
 static const struct art_json_field doc_fields[] = {
-	{ "name", true, offsetof(struct art_doc, name), parse_name },
+	{ "name", true, offsetof(struct art_doc, name), art_field_name },
 	{ "size", true, offsetof(struct art_doc, size), parse_doc_size },
-	{ "sha256", true, offsetof(struct art_doc, sha256), parse_sha256 },
+	{ "sha256", true, offsetof(struct art_doc, sha256), art_field_sha256 },
 };
 
 static int parse_docs(const struct art_json *v, void *out, struct art_err *err)
@@ -434,7 +435,7 @@ static int parse_advisory(const struct art_json *v, void *out, struct art_err *e
 }
 
 /* type and format have been judged before all else. */
-static int parse_judged(const struct art_json *v, void *out, struct art_err *err)
+int art_field_judged(const struct art_json *v, void *out, struct art_err *err)
 {
 	(void)v;
 	(void)out;
@@ -443,11 +444,11 @@ static int parse_judged(const struct art_json *v, void *out, struct art_err *err
 }
 
 static const struct art_json_field manifest_fields[] = {
-	{ "type", true, 0, parse_judged },
-	{ "format", true, 0, parse_judged },
-	{ "name", true, offsetof(struct art_manifest, name), parse_name },
-	{ "version", true, offsetof(struct art_manifest, version), parse_version },
-	{ "created", true, offsetof(struct art_manifest, created), parse_time },
+	{ "type", true, 0, art_field_judged },
+	{ "format", true, 0, art_field_judged },
+	{ "name", true, offsetof(struct art_manifest, name), art_field_name },
+	{ "version", true, offsetof(struct art_manifest, version), art_field_version },
+	{ "created", true, offsetof(struct art_manifest, created), art_field_time },
 	{ "security-counter", true, offsetof(struct art_manifest, security_counter),
 	  parse_counter },
 	{ "compatible", true, 0, parse_compatible },
@@ -455,7 +456,7 @@ static const struct art_json_field manifest_fields[] = {
 	{ "arch", true, offsetof(struct art_manifest, arch), parse_arch },
 	{ "requires", false, 0, parse_requires },
 	{ "provides", false, 0, parse_provides },
-	{ "features", false, 0, parse_judged },
+	{ "features", false, 0, art_field_judged },
 	{ "payloads", true, 0, parse_payloads },
 	{ "docs", false, 0, parse_docs },
 	{ "description", false, offsetof(struct art_manifest, description), parse_description },
@@ -465,21 +466,19 @@ static const struct art_json_field manifest_fields[] = {
 	{ "ext", false, offsetof(struct art_manifest, ext), parse_ext },
 };
 
-/* A newer artifact may have keys that are not known here; it says so in these three. */
-static int judge_first(const struct art_json *top, struct art_manifest *m, struct art_err *err)
+int art_manifest_judge_first(const struct art_json *top, const char *type, struct art_err *err)
 {
 	struct art_json v;
-	const char *type;
-	size_t i;
+	const char *text;
 	int code;
 
 	if (!art_json_get(top, "type", &v))
 		return art_json_fail(&v, codes.missing, err, "is missing");
-	code = art_json_string(&v, 0, SIZE_MAX, &type, err);
+	code = art_json_string(&v, 0, SIZE_MAX, &text, err);
 	if (code)
 		return code;
-	if (strcmp(type, "artifact") != 0)
-		return art_json_fail(&v, codes.value, err, "is not 'artifact'");
+	if (strcmp(text, type) != 0)
+		return art_json_fail(&v, codes.value, err, "is not '%s'", type);
 	if (!art_json_get(top, "format", &v))
 		return art_json_fail(&v, codes.missing, err, "is missing");
 	if (!json_is_integer(v.value))
@@ -488,8 +487,18 @@ static int judge_first(const struct art_json *top, struct art_manifest *m, struc
 		return art_json_fail(&v, ART_E_FORMAT_VERSION, err,
 				     "is %lld, this program knows format 1",
 				     (long long)json_integer_value(v.value));
-	if (!art_json_get(top, "features", &v))
-		return 0;
+	return 0;
+}
+
+/* A newer artifact may have keys that are not known here; it says so in these three. */
+static int judge_first(const struct art_json *top, struct art_manifest *m, struct art_err *err)
+{
+	struct art_json v;
+	size_t i;
+	int code = art_manifest_judge_first(top, "artifact", err);
+
+	if (code || !art_json_get(top, "features", &v))
+		return code;
 	code = parse_features(&v, m, err);
 	for (i = 0; !code && i < m->feature_count; i++)
 		if (!art_word_is_one_of(m->features[i], known_features))
@@ -499,8 +508,7 @@ static int judge_first(const struct art_json *top, struct art_manifest *m, struc
 	return code;
 }
 
-/* The object from the first byte, one LF, then spaces up to a multiple of 4096. */
-static int check_frame(const uint8_t *bytes, size_t len, struct art_err *err)
+int art_manifest_check_frame(const uint8_t *bytes, size_t len, struct art_err *err)
 {
 	size_t end = len;
 
@@ -526,7 +534,7 @@ int art_manifest_parse(struct art_manifest **out, const uint8_t *bytes, size_t l
 	int code;
 
 	*out = NULL;
-	code = check_frame(bytes, len, err);
+	code = art_manifest_check_frame(bytes, len, err);
 	if (!code)
 		code = art_json_parse(&root, bytes, len, &codes, err);
 	if (code)

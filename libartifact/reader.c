@@ -26,13 +26,12 @@ struct art_reader {
 	struct art_digest *sha256;
 };
 
-/* Header and bytes of one of the first two members, at OFF; *OFF moves behind it. */
-static int read_first(struct art_reader *r, const char *name, uint64_t max, uint64_t *off,
-		      uint8_t **bytes, size_t *len, struct art_err *err)
+int art_read_first(struct art_source *src, const char *name, uint64_t max, uint64_t *off,
+		   uint8_t **bytes, size_t *len, struct art_err *err)
 {
 	uint8_t block[ART_TAR_BLOCK];
 	uint64_t size;
-	int code = art_source_read(r->src, *off, block, sizeof(block), err);
+	int code = art_source_read(src, *off, block, sizeof(block), err);
 
 	if (code == 0)
 		code = art_tar_parse(block, name, &size, err);
@@ -45,7 +44,7 @@ static int read_first(struct art_reader *r, const char *name, uint64_t max, uint
 	if (!*bytes)
 		return art_fail_memory(err);
 	*len = (size_t)size;
-	code = art_source_read(r->src, *off + ART_TAR_BLOCK, *bytes, *len, err);
+	code = art_source_read(src, *off + ART_TAR_BLOCK, *bytes, *len, err);
 	*off += ART_TAR_BLOCK + size;
 	return code;
 }
@@ -60,11 +59,11 @@ int art_reader_open(struct art_reader **out, struct art_source *src, struct art_
 	r->src = src;
 	code = art_sha256_new(&r->sha256, err);
 	if (code == 0)
-		code = read_first(r, "manifest.json", ART_MANIFEST_MAX, &r->first,
-				  &r->manifest_bytes, &r->manifest_len, err);
+		code = art_read_first(src, "manifest.json", ART_MANIFEST_MAX, &r->first,
+				      &r->manifest_bytes, &r->manifest_len, err);
 	if (code == 0)
-		code = read_first(r, "manifest.sig", ART_SIG_MEMBER_MAX, &r->first,
-				  &r->sig_bytes, &r->sig_len, err);
+		code = art_read_first(src, "manifest.sig", ART_SIG_MEMBER_MAX, &r->first,
+				      &r->sig_bytes, &r->sig_len, err);
 	if (code < 0) {
 		art_reader_free(r);
 		return code;

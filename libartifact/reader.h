@@ -23,6 +23,11 @@ void art_reader_free(struct art_reader *r);
 const uint8_t *art_reader_manifest_bytes(const struct art_reader *r, size_t *len);
 const uint8_t *art_reader_sig_bytes(const struct art_reader *r, size_t *len);
 
+/* Header and bytes of one of the two members that a file begins with, at OFF, which moves behind it. The caller frees *BYTES,
+ * also after a failure. */
+int art_read_first(struct art_source *src, const char *name, uint64_t max, uint64_t *off,
+		   uint8_t **bytes, size_t *len, struct art_err *err);
+
 /* Judge the signatures. VERDICT may be NULL. */
 int art_reader_authenticate(struct art_reader *r, const struct art_trust *trust,
 			    enum art_role role, struct art_verdict *verdict,

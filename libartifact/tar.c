@@ -139,6 +139,12 @@ void art_tar_data_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t 
 		 (unsigned int)segment);
 }
 
+void art_tar_records_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment)
+{
+	snprintf(out, ART_TAR_NAME_MAX + 1, "payload/%.32s/%04u.records", name,
+		 (unsigned int)segment);
+}
+
 void art_tar_doc_name(char out[ART_TAR_NAME_MAX + 1], const char *name)
 {
 	snprintf(out, ART_TAR_NAME_MAX + 1, "doc/%.64s", name);

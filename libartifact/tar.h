@@ -29,6 +29,7 @@ int art_tar_expect(const uint8_t block[ART_TAR_BLOCK], const char *name, uint64_
 /* The members' names (format.md section 1). NAME: of a payload or document, within its limits. */
 void art_tar_index_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment);
 void art_tar_data_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment);
+void art_tar_records_name(char out[ART_TAR_NAME_MAX + 1], const char *name, size_t segment);
 void art_tar_doc_name(char out[ART_TAR_NAME_MAX + 1], const char *name);
 
 #endif

@@ -7,6 +7,7 @@ int mk_create(int argc, char **argv);
 int mk_sign(int argc, char **argv);
 int mk_digest(int argc, char **argv);
 int mk_attach(int argc, char **argv);
+int mk_delta(int argc, char **argv);
 int mk_keygen(int argc, char **argv);
 int mk_disk(int argc, char **argv);
 

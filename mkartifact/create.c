@@ -20,6 +20,7 @@
 #include "libartifact/writer.h"
 #include "mkartifact/commands.h"
 #include "mkartifact/create.h"
+#include "mkartifact/now.h"
 #include "mkartifact/signer.h"
 
 #define PAYLOADS_MAX 2
@@ -46,30 +47,18 @@ struct job {
 
 static int set_created(struct job *j, struct art_err *err)
 {
-	const char *epoch = getenv("SOURCE_DATE_EPOCH");
-	char text[32], *end;
 	struct tm tm;
-	time_t t = time(NULL);
+	char *end;
 
-	if (j->c.m->created) {
-		memset(&tm, 0, sizeof(tm));
-		end = strptime(j->c.m->created, "%Y-%m-%dT%H:%M:%SZ", &tm);
-		if (!end || *end)
-			return art_fail(err, ART_E_USAGE, "--created '%s' is not YYYY-MM-DDThh:mm:ssZ",
-					j->c.m->created);
-		j->time = timegm(&tm);
-		return 0;
-	}
-	if (epoch) {
-		t = (time_t)strtoll(epoch, &end, 10);
-		if (*epoch == '\0' || *end != '\0' || t < 0)
-			return art_fail(err, ART_E_USAGE, "SOURCE_DATE_EPOCH '%s' is not a time", epoch);
-	}
-	j->time = t;
-	if (!gmtime_r(&t, &tm) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-		return art_fail(err, ART_E_USAGE, "the time is out of bounds");
-	j->c.m->created = strdup(text);
-	return j->c.m->created ? 0 : art_fail_memory(err);
+	if (!j->c.m->created)
+		return mk_time_now(&j->c.m->created, &j->time, err);
+	memset(&tm, 0, sizeof(tm));
+	end = strptime(j->c.m->created, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (!end || *end)
+		return art_fail(err, ART_E_USAGE, "--created '%s' is not YYYY-MM-DDThh:mm:ssZ",
+				j->c.m->created);
+	j->time = timegm(&tm);
+	return 0;
 }
 
 /* Keys first: a wrong passphrase is worth knowing before minutes of compression. */

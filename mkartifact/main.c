@@ -21,6 +21,7 @@ static const struct {
 	{ "sign", mk_sign, "add a signature; the payload is not touched" },
 	{ "digest", mk_digest, "print the text to be signed elsewhere" },
 	{ "attach", mk_attach, "put in a signature that was made elsewhere" },
+	{ "delta", mk_delta, "make a patch from one artifact to another" },
 	{ "keygen", mk_keygen, "make a key pair" },
 #ifdef WITH_DISK
 	{ "disk", mk_disk, "make a factory disk image" },

@@ -16,8 +16,9 @@
 #include "libartifact/util.h"
 
 #define SILENCE_SECONDS 1800
-/* Who reads in order is served ahead by this much. */
-#define AHEAD (4 * (uint64_t)FETCH_READ_MAX)
+/* Who reads in order is served ahead, each time by twice as much up to this. */
+#define FIRST_AHEAD ((uint64_t)64 * 1024)
+#define AHEAD_MAX (4 * (uint64_t)FETCH_READ_MAX)
 
 struct range {
 	uint64_t off, end;
@@ -29,7 +30,7 @@ struct fetch {
 	int fd;
 	pid_t pid;
 	unsigned int silence;
-	uint64_t received;
+	uint64_t received, requests;
 	uint32_t next_id;
 	struct {
 		uint32_t id;
@@ -40,6 +41,7 @@ struct fetch {
 	struct range plan[256];      /* what to ask for next */
 	size_t plan_count;
 	uint64_t last;               /* where the reader was */
+	uint64_t ahead;              /* how far it is served ahead of that */
 	struct art_err dead;         /* code != 0: nothing works any more */
 	size_t have, used;           /* of frame */
 	uint8_t frame[FETCH_FRAME_MAX];
@@ -213,7 +215,7 @@ static void forget_oldest(struct fetch *f)
 /* END of asked[0]. Short of its end is the end of the file, and there only. */
 static int on_end(struct fetch *f, uint32_t len, struct art_err *err)
 {
-	uint8_t body[8];
+	uint8_t body[16];
 	int code;
 
 	if (len != sizeof(body))
@@ -222,6 +224,7 @@ static int on_end(struct fetch *f, uint32_t len, struct art_err *err)
 	if (code < 0)
 		return code;
 	f->received = art_get64(body);
+	f->requests = art_get64(body + 8);
 	if (f->pos < f->asked[0].r.end) {
 		if (f->base.size != UINT64_MAX && f->pos < f->base.size)
 			return die(f, ART_E_NET, "the download program ended the file too early",
@@ -306,8 +309,12 @@ static void plan_for(struct fetch *f, uint64_t off, uint64_t len)
 		r->off = off;
 		return;
 	}
-	if (off == f->last && len < AHEAD)
-		len = AHEAD;
+	if (off != f->last)
+		f->ahead = FIRST_AHEAD;
+	else if (len < f->ahead)
+		len = f->ahead;
+	if (off == f->last && f->ahead < AHEAD_MAX)
+		f->ahead *= 2;
 	end = off + len < off ? UINT64_MAX : off + len;
 	if (end > f->base.size)
 		end = f->base.size;
@@ -513,6 +520,8 @@ static int send_options(struct fetch *f, const char *url, const struct fetch_opt
 	put_number(t, "stall", opt->http.stall_timeout);
 	put_number(t, "retries", opt->http.retries);
 	put_number(t, "backoff", opt->http.backoff_ms);
+	put_number(t, "first", opt->http.first);
+	put_number(t, "parts-only", opt->http.parts_only);
 	put_number(t, "parent", (uint64_t)getpid());
 	code = t->full ? art_fail(err, ART_E_USAGE, "'%s': URL and options are too long", f->shown) :
 			 ask(f, FETCH_OPEN, 0, t->len, err);
@@ -554,6 +563,7 @@ int fetch_source_open(struct art_source **out, const char *url, const struct fet
 	f->base.ops = &fetch_ops;
 	f->fd = -1;
 	f->pid = -1;
+	f->ahead = opt->http.first ? opt->http.first : FIRST_AHEAD;
 	f->silence = opt->silence ? opt->silence : SILENCE_SECONDS;
 	f->shown = art_url_show(url);
 	f->base.name = f->shown;
@@ -574,7 +584,15 @@ int fetch_source_open(struct art_source **out, const char *url, const struct fet
 	return 0;
 }
 
-uint64_t fetch_source_received(const struct art_source *src)
+uint64_t fetch_source_received(struct art_source *src, uint64_t *requests)
 {
-	return ((const struct fetch *)src)->received;
+	struct fetch *f = (struct fetch *)src;
+
+	/* The last word on what was read is still to be heard. */
+	while (f->asked_count > 0 && f->dead.code == 0 && take_frame(f, NULL) == 0)
+		;
+	f->used = f->have = 0;
+	if (requests)
+		*requests = f->requests;
+	return f->received;
 }

@@ -128,6 +128,8 @@ static int open_url(struct art_source **src, const char *o, size_t len, struct a
 		.stall_timeout = (unsigned int)number(o, len, "stall"),
 		.retries = (unsigned int)number(o, len, "retries"),
 		.backoff_ms = (unsigned int)number(o, len, "backoff"),
+		.first = number(o, len, "first"),
+		.parts_only = number(o, len, "parts-only") != 0,
 	};
 	const char *url = option(o, len, "url");
 	const char *user = option(o, len, "user");
@@ -173,8 +175,11 @@ static void serve_read(struct art_source *src, const struct request *r)
 	struct art_err err = { 0 };
 	uint64_t received, requests;
 	uint64_t done = 0;
-	uint8_t body[8];
+	uint8_t body[16];
 
+	/* Nothing but what is asked for. */
+	if (src->can_seek)
+		src->ops->want(src, r->off, r->len, NULL);
 	while (done < r->len) {
 		size_t piece = r->len - done < sizeof(buf) ? (size_t)(r->len - done) : sizeof(buf);
 		ssize_t n = src->ops->read_at(src, r->off + done, buf, piece, &err);
@@ -190,6 +195,7 @@ static void serve_read(struct art_source *src, const struct request *r)
 	}
 	art_http_stats(src, &received, &requests);
 	art_put64(body, received);
+	art_put64(body + 8, requests);
 	send_frame(FETCH_END, r->id, body, sizeof(body));
 }
 
@@ -218,8 +224,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	src = serve_open();
 	for (;;) {
-		struct request r = next_request();
+		struct request r;
 
+		art_http_idle(src, SOCKET);
+		r = next_request();
 		if (r.op == FETCH_READ && r.len <= FETCH_READ_MAX)
 			serve_read(src, &r);
 		else if (r.op == FETCH_WANT)

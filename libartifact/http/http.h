@@ -16,12 +16,15 @@ struct art_http_options {
 	unsigned int stall_timeout; /* seconds below 1 KiB/s; 0: 60 */
 	unsigned int retries;       /* after a drop, with back-off; 0 means the default, 8 */
 	unsigned int backoff_ms;    /* first wait, doubled each time up to 60 s; 0: 500 */
+	uint64_t first;             /* bytes of the first request; 0: 128 KiB */
+	bool parts_only;            /* a server that sends the whole file for a part of it: ART_E_NET_RANGE */
 };
 
 /*
  * A source over URL. Reads in order use one long response (after a first one of 128 KiB, so that a glance at the
- * manifest stays cheap), resumed with Range and If-Range after a drop; a read elsewhere starts a new ranged request,
- * exactly of the ranges given to `want` where there are any. The entity must not change under us (ETag or
+ * manifest stays cheap), resumed with Range and If-Range after a drop; a read elsewhere starts a new ranged request. Ranges
+ * given to `want` are fetched exactly as they are (those with a gap of at most 512 bytes together), several at once: over HTTP/2 as
+ * streams of one connection, else over as many connections as there are lanes (6), one when a rate is set. Memory: 128 KiB a lane. The entity must not change under us (ETag or
  * Last-Modified and length are compared): ART_E_NET. A server without ranges still serves reads in order
  * (can_seek is false then), else ART_E_NET_RANGE.
  *
@@ -36,6 +39,9 @@ int art_http_open(struct art_source **out, const char *url, const struct art_htt
 int art_http_prepare(struct art_source **out, const char *url,
 		     const struct art_http_options *opt, struct art_err *err);
 int art_http_start(struct art_source *src, struct art_err *err);
+
+/* Let requests under way go on until FD can be read; at once when there are none. */
+void art_http_idle(struct art_source *src, int fd);
 
 /* Bytes received in bodies and headers, and requests made so far. */
 void art_http_stats(const struct art_source *src, uint64_t *received, uint64_t *requests);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "libartifact/http/request.h"
 #include "libartifact/util.h"
@@ -18,10 +19,10 @@
 /* With no range support, a read in the middle may cost this much to get there. */
 #define READ_OVER_MAX (16 * ART_MIB)
 
-static int final(struct http *h, int code, const char *text)
+static int final(struct http_lane *l, int code, const char *text)
 {
-	h->answer.verdict = HTTP_FINAL;
-	return art_fail(&h->fault, code, "'%s': %s", h->shown, text);
+	l->answer.verdict = HTTP_FINAL;
+	return art_fail(&l->fault, code, "'%s': %s", l->h->shown, text);
 }
 
 /* "bytes 0-99/1000", "bytes 0-99/" "*" or "bytes " "*" "/1000". */
@@ -71,9 +72,10 @@ static uint64_t whole_length(const struct http_answer *a)
 	return a->status == 206 ? a->total : a->length;
 }
 
-static int check_same(struct http *h)
+static int check_same(struct http_lane *l)
 {
-	struct http_answer *a = &h->answer;
+	const struct http *h = l->h;
+	struct http_answer *a = &l->answer;
 	uint64_t size = whole_length(a);
 	bool same = true;
 
@@ -84,49 +86,65 @@ static int check_same(struct http *h)
 	else if (h->modified[0] && a->modified[0])
 		same = strcmp(h->modified, a->modified) == 0;
 	if (!same)
-		return final(h, ART_E_NET, "the file was changed on the server while it was read");
+		return final(l, ART_E_NET, "the file was changed on the server while it was read");
 	return 0;
 }
 
-static int judge_partial(struct http *h)
+static int judge_partial(struct http_lane *l)
 {
-	struct http_answer *a = &h->answer;
+	struct http_answer *a = &l->answer;
 	char text[200];
 
 	if (a->multipart || !a->has_range || a->total == HTTP_UNKNOWN)
-		return final(h, ART_E_NET_RANGE, "the server's answer to a range request "
+		return final(l, ART_E_NET_RANGE, "the server's answer to a range request "
 			     "does not say which bytes it holds");
-	if (a->first != h->req_off || a->last < a->first || a->last >= a->total ||
+	if (a->first != l->req_off || a->last < a->first || a->last >= a->total ||
 	    (a->length != HTTP_UNKNOWN && a->length != a->last - a->first + 1)) {
 		snprintf(text, sizeof(text), "the server answered a request for bytes from %" PRIu64
-			 " with bytes %" PRIu64 "-%" PRIu64 " of %" PRIu64, h->req_off,
+			 " with bytes %" PRIu64 "-%" PRIu64 " of %" PRIu64, l->req_off,
 			 a->first, a->last, a->total);
-		return final(h, ART_E_NET_RANGE, text);
+		return final(l, ART_E_NET_RANGE, text);
 	}
-	h->body_end = a->last + 1;
+	l->body_end = a->last + 1;
 	return 0;
 }
 
-static int judge_whole(struct http *h)
+/*
+ * The whole file in answer to a request for a part of it. Once is how a server without ranges shows; one that had them and has
+ * them no more is read from the front as well, once, and not for each part that is still missing.
+ */
+static int judge_whole(struct http_lane *l)
 {
-	if (h->req_off > READ_OVER_MAX && !h->in_order)
-		return final(h, ART_E_NET_RANGE, "the server cannot serve ranges");
-	h->skip += h->req_off;
-	h->body_end = h->answer.length;
+	struct http *h = l->h;
+
+	if (h->opt.parts_only)
+		return final(l, ART_E_NET_RANGE, "the server sends the whole file instead of the part "
+			     "that was asked for, and a full download is not allowed");
+	if (h->known && !h->no_ranges && l != h->queue[0]) {
+		h->no_ranges = true;
+		return ART_E_NET_RANGE;
+	}
+	if (l->req_off > READ_OVER_MAX && !h->in_order)
+		return final(l, ART_E_NET_RANGE, "the server cannot serve ranges");
+	h->no_ranges |= h->known;
+	l->target = HTTP_UNKNOWN;
+	l->skip += l->req_off;
+	l->body_end = l->answer.length;
 	return 0;
 }
 
-static int judge_content(struct http *h)
+static int judge_content(struct http_lane *l)
 {
-	struct http_answer *a = &h->answer;
+	struct http *h = l->h;
+	struct http_answer *a = &l->answer;
 	int code;
 
 	if (a->encoded)
-		return final(h, ART_E_NET, "the server sends the file compressed "
+		return final(l, ART_E_NET, "the server sends the file compressed "
 			     "(Content-Encoding), which was not asked for");
-	if (h->known && check_same(h) < 0)
-		return h->fault.code;
-	code = a->status == 206 ? judge_partial(h) : judge_whole(h);
+	if (h->known && check_same(l) < 0)
+		return l->fault.code;
+	code = a->status == 206 ? judge_partial(l) : judge_whole(l);
 	if (code < 0)
 		return code;
 	if (!h->known) {
@@ -156,15 +174,15 @@ static const char *status_words(int status)
 }
 
 /* All headers are there. */
-static void judge(struct http *h)
+static void judge(struct http_lane *l)
 {
-	struct http_answer *a = &h->answer;
+	struct http_answer *a = &l->answer;
 	char text[80];
 
 	switch (a->status) {
 	case 200:
 	case 206:
-		judge_content(h);
+		judge_content(l);
 		return;
 	case 301: case 302: case 303: case 307: case 308:
 		a->verdict = HTTP_REDIRECT;
@@ -174,7 +192,7 @@ static void judge(struct http *h)
 		return;
 	case 416:
 		/* An empty file has no first byte that could be asked for. */
-		if (!h->known && h->req_off == 0) {
+		if (!l->h->known && l->req_off == 0) {
 			a->verdict = HTTP_PAST_END;
 			return;
 		}
@@ -186,12 +204,12 @@ static void judge(struct http *h)
 	}
 	snprintf(text, sizeof(text), "the server answered %d%s", a->status,
 		 status_words(a->status));
-	final(h, a->status == 416 ? ART_E_NET_RANGE : ART_E_NET, text);
+	final(l, a->status == 416 ? ART_E_NET_RANGE : ART_E_NET, text);
 }
 
-static void new_answer(struct http *h, const char *line)
+static void new_answer(struct http_lane *l, const char *line)
 {
-	struct http_answer *a = &h->answer;
+	struct http_answer *a = &l->answer;
 	size_t seen = a->header_bytes;
 
 	memset(a, 0, sizeof(*a));
@@ -204,8 +222,9 @@ static void new_answer(struct http *h, const char *line)
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 {
-	struct http *h = ctx;
-	struct http_answer *a = &h->answer;
+	struct http_lane *l = ctx;
+	struct http *h = l->h;
+	struct http_answer *a = &l->answer;
 	size_t len = size * count;
 	char line[2300];
 	char *value;
@@ -213,7 +232,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 	h->received += len;
 	a->header_bytes += len;
 	if (a->header_bytes > HEADERS_MAX) {
-		final(h, ART_E_NET, "the server's answer has too many headers");
+		final(l, ART_E_NET, "the server's answer has too many headers");
 		return 0;
 	}
 	if (len >= sizeof(line))
@@ -222,11 +241,11 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 	line[len] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
 	if (strncmp(line, "HTTP/", 5) == 0) {
-		new_answer(h, line);
+		new_answer(l, line);
 	} else if (line[0] == '\0') {
 		/* 1xx is followed by the real answer; a trailer's end is judged already. */
 		if (a->status >= 200 && a->verdict == HTTP_NOTHING)
-			judge(h);
+			judge(l);
 		return a->verdict == HTTP_FINAL ? 0 : len;
 	} else if (a->verdict == HTTP_NOTHING && (value = strchr(line, ':')) != NULL) {
 		*value++ = '\0';
@@ -237,47 +256,48 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
 	return len;
 }
 
-static size_t room(struct http *h)
+static size_t room(struct http_lane *l)
 {
-	if (h->len == 0)
-		h->head = 0;
-	if (h->head > 0 && HTTP_BUFFER - h->head - h->len < HTTP_BUFFER / 4) {
-		memmove(h->buf, h->buf + h->head, h->len);
-		h->head = 0;
+	if (l->len == 0)
+		l->head = 0;
+	if (l->head > 0 && HTTP_BUFFER - l->head - l->len < HTTP_BUFFER / 4) {
+		memmove(l->buf, l->buf + l->head, l->len);
+		l->head = 0;
 	}
-	return HTTP_BUFFER - h->head - h->len;
+	return HTTP_BUFFER - l->head - l->len;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
-	struct http *h = ctx;
+	struct http_lane *l = ctx;
+	struct http *h = l->h;
 	size_t len = size * count;
 	size_t drop;
 
-	if (h->answer.verdict != HTTP_ACCEPT) {
+	if (l->answer.verdict != HTTP_ACCEPT) {
 		h->received += len;
-		h->answer.dropped += len;
-		return h->answer.dropped > DROPPED_MAX ? 0 : len;
+		l->answer.dropped += len;
+		return l->answer.dropped > DROPPED_MAX ? 0 : len;
 	}
-	if (h->discard) {
+	if (l->discard) {
 		h->received += len;
 		return len;
 	}
-	if (h->body_end != HTTP_UNKNOWN && len > h->body_end - (h->next - h->skip)) {
-		final(h, ART_E_NET, "the server sent more bytes than it announced");
+	if (l->body_end != HTTP_UNKNOWN && len > l->body_end - (l->next - l->skip)) {
+		final(l, ART_E_NET, "the server sent more bytes than it announced");
 		return 0;
 	}
-	drop = h->skip < len ? (size_t)h->skip : len;
-	if (len - drop > room(h)) {
-		h->paused = true;
+	drop = l->skip < len ? (size_t)l->skip : len;
+	if (len - drop > room(l)) {
+		l->paused = true;
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	h->received += len;
-	h->window_bytes += len;
-	h->skip -= drop;
-	memcpy(h->buf + h->head + h->len, bytes + drop, len - drop);
-	h->len += len - drop;
-	h->next += len - drop;
+	l->window_bytes += len;
+	l->skip -= drop;
+	memcpy(l->buf + l->head + l->len, bytes + drop, len - drop);
+	l->len += len - drop;
+	l->next += len - drop;
 	h->progress += len - drop;
 	return len;
 }
@@ -290,10 +310,11 @@ static bool set_blob(CURL *easy, CURLoption option, uint8_t *bytes, size_t len)
 }
 
 #define SET(option, value) \
-	(ok = ok && curl_easy_setopt(h->easy, option, value) == CURLE_OK)
+	(ok = ok && curl_easy_setopt(l->easy, option, value) == CURLE_OK)
 
-static bool set_security(struct http *h)
+static bool set_security(struct http_lane *l)
 {
+	struct http *h = l->h;
 	bool ok = true;
 
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -303,22 +324,25 @@ static bool set_security(struct http *h)
 	SET(CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(CURLOPT_SSL_VERIFYHOST, 2L);
 	if (h->ca)
-		ok = ok && set_blob(h->easy, CURLOPT_CAINFO_BLOB, h->ca, h->ca_len);
+		ok = ok && set_blob(l->easy, CURLOPT_CAINFO_BLOB, h->ca, h->ca_len);
 	if (h->cert)
-		ok = ok && set_blob(h->easy, CURLOPT_SSLCERT_BLOB, h->cert, h->cert_len);
+		ok = ok && set_blob(l->easy, CURLOPT_SSLCERT_BLOB, h->cert, h->cert_len);
 	if (h->key)
-		ok = ok && set_blob(h->easy, CURLOPT_SSLKEY_BLOB, h->key, h->key_len);
+		ok = ok && set_blob(l->easy, CURLOPT_SSLKEY_BLOB, h->key, h->key_len);
 	if (h->opt.proxy)
 		SET(CURLOPT_PROXY, h->opt.proxy);
 	return ok;
 }
 
-static bool set_transfer(struct http *h)
+static bool set_transfer(struct http_lane *l)
 {
+	struct http *h = l->h;
 	bool ok = true;
 
 	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	/* A stream of the connection that is there, before a connection more. */
+	SET(CURLOPT_PIPEWAIT, 1L);
 	SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_USERAGENT, h->opt.user_agent);
@@ -326,133 +350,188 @@ static bool set_transfer(struct http *h)
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	if (h->opt.rate)
 		SET(CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)h->opt.rate);
-	SET(CURLOPT_ERRORBUFFER, h->curl_text);
+	SET(CURLOPT_ERRORBUFFER, l->curl_text);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, h);
+	SET(CURLOPT_HEADERDATA, l);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
-	SET(CURLOPT_WRITEDATA, h);
+	SET(CURLOPT_WRITEDATA, l);
+	SET(CURLOPT_PRIVATE, l);
 	return ok;
 }
 
 int http_request_setup(struct http *h, struct art_err *err)
 {
+	size_t i;
+
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return art_fail(err, ART_E_FAILED, "cannot start libcurl");
 	h->multi = curl_multi_init();
-	h->easy = curl_easy_init();
-	if (!h->multi || !h->easy)
+	if (!h->multi)
 		return art_fail_memory(err);
-	if (!set_security(h) || !set_transfer(h))
-		return art_fail(err, ART_E_FAILED, "cannot set up libcurl: an option is not known to it");
+	for (i = 0; i < HTTP_LANES; i++) {
+		struct http_lane *l = &h->lane[i];
+
+		l->h = h;
+		l->easy = curl_easy_init();
+		if (!l->easy)
+			return art_fail_memory(err);
+		if (!set_security(l) || !set_transfer(l))
+			return art_fail(err, ART_E_FAILED,
+					"cannot set up libcurl: an option is not known to it");
+	}
 	return 0;
 }
 
 void http_request_free(struct http *h)
 {
-	http_request_stop(h);
-	curl_easy_cleanup(h->easy);
+	size_t i;
+
+	for (i = 0; i < HTTP_LANES; i++) {
+		struct http_lane *l = &h->lane[i];
+
+		http_request_stop(l);
+		curl_easy_cleanup(l->easy);
+		curl_slist_free_all(l->headers);
+	}
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
-	curl_slist_free_all(h->headers);
 }
 
-static bool add_header(struct http *h, const char *line)
+static bool add_header(struct http_lane *l, const char *line)
 {
-	struct curl_slist *list = curl_slist_append(h->headers, line);
+	struct curl_slist *list = curl_slist_append(l->headers, line);
 
 	if (list)
-		h->headers = list;
+		l->headers = list;
 	return list != NULL;
 }
 
-static int set_headers(struct http *h, uint64_t end, struct art_err *err)
+static int set_headers(struct http_lane *l, uint64_t end, struct art_err *err)
 {
+	const struct http *h = l->h;
 	char line[300];
 	bool ok;
 
-	curl_slist_free_all(h->headers);
-	h->headers = NULL;
-	ok = add_header(h, "Accept-Encoding: identity");
+	curl_slist_free_all(l->headers);
+	l->headers = NULL;
+	ok = add_header(l, "Accept-Encoding: identity");
 	if (h->no_ranges) {
-		h->req_off = 0;
+		l->req_off = 0;
 	} else if (end == HTTP_UNKNOWN) {
-		snprintf(line, sizeof(line), "Range: bytes=%" PRIu64 "-", h->req_off);
-		ok = ok && add_header(h, line);
+		snprintf(line, sizeof(line), "Range: bytes=%" PRIu64 "-", l->req_off);
+		ok = ok && add_header(l, line);
 	} else {
-		snprintf(line, sizeof(line), "Range: bytes=%" PRIu64 "-%" PRIu64, h->req_off,
+		snprintf(line, sizeof(line), "Range: bytes=%" PRIu64 "-%" PRIu64, l->req_off,
 			 end - 1);
-		ok = ok && add_header(h, line);
+		ok = ok && add_header(l, line);
 	}
 	/* A weak ETag must not stand in If-Range; check_same() compares in any case. */
 	if (ok && h->known && !h->no_ranges && (h->etag[0] == '"' || h->modified[0])) {
 		snprintf(line, sizeof(line), "If-Range: %s",
 			 h->etag[0] == '"' ? h->etag : h->modified);
-		ok = add_header(h, line);
+		ok = add_header(l, line);
 	}
-	if (!ok || curl_easy_setopt(h->easy, CURLOPT_HTTPHEADER, h->headers) != CURLE_OK)
+	if (!ok || curl_easy_setopt(l->easy, CURLOPT_HTTPHEADER, l->headers) != CURLE_OK)
 		return art_fail_memory(err);
 	return 0;
 }
 
-int http_request_start(struct http *h, uint64_t end, struct art_err *err)
+int http_request_start(struct http_lane *l, uint64_t end, struct art_err *err)
 {
 	int code;
 
-	http_request_stop(h);
-	memset(&h->answer, 0, sizeof(h->answer));
-	h->req_off = h->next;
-	h->req_end = end;
-	h->skip = 0;
-	h->body_end = HTTP_UNKNOWN;
-	h->curl_text[0] = '\0';
-	h->waited_ms = 0;
-	h->window_bytes = 0;
-	code = set_headers(h, end, err);
+	http_request_stop(l);
+	memset(&l->answer, 0, sizeof(l->answer));
+	l->req_off = l->next;
+	l->req_end = end;
+	l->skip = 0;
+	l->body_end = HTTP_UNKNOWN;
+	l->curl_text[0] = '\0';
+	l->waited_ms = 0;
+	l->window_bytes = 0;
+	code = set_headers(l, end, err);
 	if (code < 0)
 		return code;
 	/* Without ranges the body begins at 0, wherever we are. */
-	if (h->no_ranges)
-		h->skip = h->next;
-	if (curl_easy_setopt(h->easy, CURLOPT_URL, h->current) != CURLE_OK ||
-	    curl_multi_add_handle(h->multi, h->easy) != CURLM_OK)
+	if (l->h->no_ranges)
+		l->skip = l->next;
+	if (curl_easy_setopt(l->easy, CURLOPT_URL, l->h->current) != CURLE_OK ||
+	    curl_multi_add_handle(l->h->multi, l->easy) != CURLM_OK)
 		return art_fail_memory(err);
-	h->running = true;
-	h->requests++;
+	l->running = true;
+	l->h->requests++;
 	return 0;
 }
 
-int http_request_drive(struct http *h, int timeout_ms, struct art_err *err)
+static void resume_paused(struct http *h)
 {
-	CURLMsg *msg;
-	int active, left;
-	CURLMcode code;
+	size_t i;
 
-	if (h->paused && room(h) >= HTTP_BUFFER / 4) {
-		h->paused = false;
-		curl_easy_pause(h->easy, CURLPAUSE_CONT);
+	for (i = 0; i < HTTP_LANES; i++) {
+		struct http_lane *l = &h->lane[i];
+
+		if (!l->paused || room(l) < HTTP_BUFFER / 4)
+			continue;
+		l->paused = false;
+		curl_easy_pause(l->easy, CURLPAUSE_CONT);
 	}
-	code = curl_multi_perform(h->multi, &active);
+}
+
+/* Milliseconds until more may be received at the rate that is allowed; requests of a few KiB are too short for libcurl's own limit. */
+static int must_wait(struct http *h)
+{
+	uint64_t now = http_now_ms(), due;
+
+	if (!h->opt.rate)
+		return 0;
+	due = h->rate_start + (h->received - h->rate_received) * 1000 / h->opt.rate;
+	if (now > due + 1000) {
+		/* What was not used is gone. */
+		h->rate_start = now;
+		h->rate_received = h->received;
+	}
+	return due <= now ? 0 : due - now < 1000 ? (int)(due - now) : 1000;
+}
+
+int http_request_drive(struct http *h, const struct http_lane *l, int fd, int timeout_ms,
+		       struct art_err *err)
+{
+	struct curl_waitfd extra = { fd, CURL_WAIT_POLLIN, 0 };
+	int active, left, wait = must_wait(h);
+	CURLMcode code = CURLM_OK;
+	CURLMsg *msg;
+
+	resume_paused(h);
+	if (wait > 0)
+		timeout_ms = wait < timeout_ms ? wait : timeout_ms;
+	else
+		code = curl_multi_perform(h->multi, &active);
 	while (code == CURLM_OK && (msg = curl_multi_info_read(h->multi, &left)) != NULL) {
-		if (msg->msg == CURLMSG_DONE) {
-			h->result = msg->data.result;
-			h->finished = true;
-		}
+		struct http_lane *done = NULL;
+
+		if (msg->msg != CURLMSG_DONE ||
+		    curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &done) != CURLE_OK)
+			continue;
+		done->result = msg->data.result;
+		done->finished = true;
 	}
-	if (code == CURLM_OK && !h->finished && h->len == 0)
-		code = curl_multi_poll(h->multi, NULL, 0, timeout_ms, NULL);
+	if (wait > 0)
+		usleep((useconds_t)timeout_ms * 1000);
+	else if (code == CURLM_OK && !(l && (l->finished || l->len > 0)))
+		code = curl_multi_poll(h->multi, &extra, fd >= 0, timeout_ms, NULL);
 	if (code != CURLM_OK)
 		return art_fail(err, ART_E_NET, "'%s': libcurl: %s", h->shown,
 				curl_multi_strerror(code));
 	return 0;
 }
 
-void http_request_stop(struct http *h)
+void http_request_stop(struct http_lane *l)
 {
-	if (h->running)
-		curl_multi_remove_handle(h->multi, h->easy);
-	h->running = false;
-	h->paused = false;
-	h->finished = false;
+	if (l->running)
+		curl_multi_remove_handle(l->h->multi, l->easy);
+	l->running = false;
+	l->paused = false;
+	l->finished = false;
 }
 
 static int check_redirect(struct http *h, const char *to, struct art_err *err)
@@ -466,8 +545,9 @@ static int check_redirect(struct http *h, const char *to, struct art_err *err)
 	return 0;
 }
 
-int http_request_redirect(struct http *h, struct art_err *err)
+int http_request_redirect(struct http_lane *l, struct art_err *err)
 {
+	struct http *h = l->h;
 	CURLU *url = curl_url();
 	char *to = NULL;
 	char *copy = NULL;
@@ -476,8 +556,8 @@ int http_request_redirect(struct http *h, struct art_err *err)
 	if (!url)
 		return art_fail_memory(err);
 	if (curl_url_set(url, CURLUPART_URL, h->current, 0) != CURLUE_OK ||
-	    h->answer.location[0] == '\0' ||
-	    curl_url_set(url, CURLUPART_URL, h->answer.location, CURLU_NON_SUPPORT_SCHEME) !=
+	    l->answer.location[0] == '\0' ||
+	    curl_url_set(url, CURLUPART_URL, l->answer.location, CURLU_NON_SUPPORT_SCHEME) !=
 	    CURLUE_OK || curl_url_get(url, CURLUPART_URL, &to, 0) != CURLUE_OK)
 		code = art_fail(err, ART_E_NET, "'%s': the server redirects to no usable address",
 				h->shown);

@@ -7,7 +7,8 @@
 
 #include "libartifact/http/http.h"
 
-#define HTTP_BUFFER ((size_t)256 * 1024)
+#define HTTP_BUFFER ((size_t)128 * 1024)
+#define HTTP_LANES 6
 #define HTTP_REDIRECTS 5
 #define HTTP_UNKNOWN UINT64_MAX
 
@@ -35,6 +36,30 @@ struct http_answer {
 	size_t dropped;              /* body bytes of an answer that is not used */
 };
 
+struct http;
+
+/* One request under way, or what has come of it: bytes [next - len, next) of the file are in buf + head. */
+struct http_lane {
+	struct http *h;
+	CURL *easy;
+	struct curl_slist *headers;
+	uint64_t target;   /* where what this lane is for ends, also over several requests; HTTP_UNKNOWN: at the end of the file */
+	bool running, paused, discard, finished;
+	CURLcode result;
+	uint64_t req_off;
+	uint64_t req_end;  /* HTTP_UNKNOWN: to the end of the file */
+	uint64_t body_end; /* where this body ends */
+	uint64_t skip;     /* bytes of the body to drop before NEXT */
+	struct http_answer answer;
+	struct art_err fault;
+	char curl_text[CURL_ERROR_SIZE];
+	uint64_t waited_ms; /* of the stall window */
+	uint64_t window_bytes;
+	uint64_t next;
+	size_t head, len;
+	uint8_t buf[HTTP_BUFFER];
+};
+
 struct http {
 	struct art_source base;
 	struct art_http_options opt; /* strings are our own */
@@ -44,8 +69,6 @@ struct http {
 	uint8_t *cert, *key, *ca;    /* read at the start: later there may be no right to */
 	size_t cert_len, key_len, ca_len;
 	CURLM *multi;
-	CURL *easy;
-	struct curl_slist *headers;
 
 	/* What the first answer said; later ones must agree. */
 	bool known;
@@ -53,51 +76,41 @@ struct http {
 	char etag[256];
 	char modified[64];
 
-	/* The running request: plain offsets of the file. */
-	bool running, paused, discard, finished;
-	bool in_order;     /* it goes on where the reader is: worth reading over the start */
-	CURLcode result;
-	uint64_t req_off;
-	uint64_t req_end;  /* HTTP_UNKNOWN: to the end of the file */
-	uint64_t body_end; /* where this body ends */
-	uint64_t skip;     /* bytes of the body to drop before NEXT */
-	struct http_answer answer;
-	struct art_err fault;
-	char curl_text[CURL_ERROR_SIZE];
-
-	/* Bytes [next - len, next) of the file are in buf + head. */
-	uint64_t next;
-	size_t head, len;
-	uint8_t buf[HTTP_BUFFER];
+	struct http_lane lane[HTTP_LANES];
+	struct http_lane *queue[HTTP_LANES]; /* those in use, in the order of reading; the reader is in the first */
+	size_t queued;
+	bool in_order;     /* the first goes on where the reader is: worth reading over the start */
 
 	/* Patience. */
 	unsigned int failures;
 	uint64_t progress;   /* body bytes kept since the last failure */
-	uint64_t waited_ms;  /* of the stall window */
-	uint64_t window_bytes;
 	uint64_t received, requests;
+	uint64_t rate_start, rate_received;
 
-	/* Ranges announced by `want`, in order. */
+	/* Ranges announced by `want` and not asked for yet, in order. */
 	struct { uint64_t off, end; } want[64];
 	size_t want_count;
-	uint64_t target; /* where what is being asked for ends; also over several requests */
 	uint64_t window; /* length of a request nobody announced */
 };
 
-/* Once for each source: the handle with everything that does not change. */
+uint64_t http_now_ms(void);
+
+/* Once for each source: the handles with everything that does not change. */
 int http_request_setup(struct http *h, struct art_err *err);
 void http_request_free(struct http *h);
 
-/* Ask for [h->next, end). The answer is judged in the callbacks. */
-int http_request_start(struct http *h, uint64_t end, struct art_err *err);
+/* Ask for [l->next, end). The answer is judged in the callbacks. */
+int http_request_start(struct http_lane *l, uint64_t end, struct art_err *err);
 
-/* Let libcurl work, waiting at most TIMEOUT_MS when no byte came. Sets h->finished and h->result. */
-int http_request_drive(struct http *h, int timeout_ms, struct art_err *err);
+/* Let libcurl work on all lanes, waiting at most TIMEOUT_MS unless L has bytes or is finished, or FD (if not -1) can be read. Sets
+ * finished and result of lanes. */
+int http_request_drive(struct http *h, const struct http_lane *l, int fd, int timeout_ms,
+		       struct art_err *err);
 
 /* Stop a request; the connection is lost unless it was finished. */
-void http_request_stop(struct http *h);
+void http_request_stop(struct http_lane *l);
 
 /* Go to answer.location: refused from https to http and to other protocols. */
-int http_request_redirect(struct http *h, struct art_err *err);
+int http_request_redirect(struct http_lane *l, struct art_err *err);
 
 #endif

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A web server with a bad character, for tests: bad_server.py FILE PORTFILE [CERT KEY].
+"""A web server with a bad character, for tests: bad_server.py FILE PORTFILE [CERT KEY]. PORT in the environment: that one.
 
 The first part of the path says how it behaves, the rest is a free name that keeps counters apart:
 /KIND/ARGUMENT/NAME. Each request is logged on stderr as `METHOD PATH Range If-Range`.
 """
 import http.server
+import os
 import re
 import ssl
 import sys
@@ -68,6 +69,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def kind_good(self, arg, n):
         self.serve()
+
+    def kind_flaky(self, arg, n):
+        """Each ARG-th answer breaks off in the middle."""
+        want = self.range()
+        self.serve(cut=(want[1] - want[0]) // 2 if n % int(arg) == 0 else None)
+
+    def kind_flip(self, arg, n):
+        """Ranges for so many requests, then none any more."""
+        self.serve(ranges=n <= int(arg))
+
+    def kind_other(self, arg, n):
+        """Other bytes than the file's from there on."""
+        self.serve(data=DATA[:int(arg)] + bytes(b ^ 1 for b in DATA[int(arg):]))
 
     def kind_weak(self, arg, n):
         self.serve(etag='W/"one"', cut=int(arg), Last_Modified="Sun, 01 Feb 2026 00:00:00 GMT")
@@ -173,7 +187,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.head(int(arg), 0)
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ.get("PORT", 0))), Handler)
 server.daemon_threads = True
 if len(sys.argv) > 3:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -21,9 +21,14 @@ background python3 "$top_src/tests/e2e/bad_server.py" "$data" "$tmp/port" 2>"$tm
 port=$(port_of "$tmp/port")
 url=http://127.0.0.1:$port
 
-step "in order: one long answer after the first"
-expect_exit 0 "$probe" "$child" "$url/good/0/0"
+step "in order: one long answer after the first when it is announced; nothing is fetched that nobody asked for"
+expect_exit 0 "$probe" "$child" "$url/good/0/0" want:0:3000000 0:3000000
 same
+expect_exit 0 "$probe" "$child" "$url/good/0/0a"
+same
+expect_exit 0 "$probe" "$child" "$url/good/0/0b" 0:200000
+received=$(sed -n 's/received \([0-9]*\) .*/\1/p' "$tmp/err")
+[ "$received" -lt 400000 ] || fail "$received bytes for 200000"
 [ "$(grep -c '^GET /good/0/0 ' "$tmp/log")" = 2 ] || fail "not two requests"
 
 step "elsewhere, back and forth, past the end"
@@ -36,7 +41,7 @@ expect_exit 0 "$probe" "$child" "$url/good/0/2" want:1000000:1000 want:1001500:5
 	1000000:1000 1001500:500 2000000:300000 2300000:400000
 { part 1000000 1000; part 1001500 500; part 2000000 700000; } >"$tmp/want"
 same "$tmp/want"
-received=$(sed -n 's/received \([0-9]*\)$/\1/p' "$tmp/err")
+received=$(sed -n 's/received \([0-9]*\) .*/\1/p' "$tmp/err")
 # The first 128 KiB, what was wanted, and headers.
 [ "$received" -lt 836000 ] || fail "$received bytes for 701500"
 expect_exit 0 "$probe" "$child" "$url/good/0/3" want:500000:1000 want:700000:1000 10:10 700000:1000 500000:1000

@@ -81,7 +81,7 @@ expect_exit 2 "$top_build/artifact-install" -c absent.conf status
 untouched
 expect_exit 0 inst fit v1.artifact
 expect_exit 0 inst install --dry-run --json v1.artifact
-[ "$(json "d['dry-run'] and d['written'] > 3000000 and d['stored'] > 900000")" = true ] || fail "dry run"
+[ "$(json "d['dry-run'] and d['written'] > 3000000 and d['fetched'] > 900000")" = true ] || fail "dry run"
 untouched
 
 step "faults after the signature: the device goes on booting what it ran"
@@ -122,7 +122,7 @@ tar -xOf v1.artifact manifest.json | cmp - dev/state/slot-b/manifest.json
 tar -xOf v1.artifact payload/rootfs/0000.index | cmp - dev/state/slot-b/rootfs.0000.index
 [ ! -e dev/state/slot-b.new ] || fail "slot-b.new was left"
 expect_exit 0 inst install --json v1.artifact
-[ "$(json "d['written'] + d['zeroed'] + d['stored']")" = 0 ] || fail "a second install wrote: $(cat out)"
+[ "$(json "d['written'] + d['zeroed'] + d['fetched']")" = 0 ] || fail "a second install wrote: $(cat out)"
 
 step "standard input, over the one before: only what differs"
 expect_exit 0 sh -c "cat v2.artifact | \"$top_build/artifact-install\" -c dev/install.conf install --json -"

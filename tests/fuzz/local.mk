@@ -31,4 +31,8 @@ noinst_PROGRAMS += fuzz_chunk
 fuzz_chunk_SOURCES = %D%/fuzz_chunk.c %D%/fuzz.h
 fuzz_chunk_LDFLAGS = $(LIBFUZZER_FLAGS)
 fuzz_chunk_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_patch
+fuzz_patch_SOURCES = %D%/fuzz_patch.c %D%/fuzz.h
+fuzz_patch_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_patch_LDADD = $(LIBARTIFACT)
 endif

@@ -8,6 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
+import cases_patch  # noqa: E402
 import kit  # noqa: E402
 
 
@@ -85,6 +86,23 @@ def main():
     write("chunk", "narrow", chunk_stream(rows, 1000))
     for number, policy in enumerate(policies(signers[0].id)):
         write("policy", str(number), json.dumps(policy).encode())
+    patches(signers[0])
+
+
+class Vectors:
+    """What cases_patch.Pair needs of a set of vectors."""
+
+    def __init__(self, signer):
+        self.a = signer
+
+
+def patches(signer):
+    pair = cases_patch.Pair(Vectors(signer))
+    write("patch", "whole", pair.build())
+    members = dict(pair.members())
+    write("patch", "table", b"\1" + members["payload/rootfs/0000.records"])
+    write("patch", "program", b"\0" + pair.code_program())
+    write("patch", "insert", b"\0" + cases_patch.program([(0, 0, 9000)], bytes(9000), b""))
 
 
 main()

@@ -329,21 +329,22 @@ TOP = {
 }
 
 
-def parse_manifest(data):
+def parse_manifest(data, top=None):
+	rules = top or TOP
 	manifest, rest = json_object(data, "manifest-syntax")
 	need(rest.startswith("\n") and not rest[1:].strip(" "), "manifest-syntax",
 	     "not one LF and then spaces after the object")
 	# These say whether the rest can be understood at all.
 	for key in ("type", "format", "features"):
 		if key in manifest:
-			need(TOP[key][1](manifest[key]), "manifest-value", "bad '%s'" % key)
+			need(rules[key][1](manifest[key]), "manifest-value", "bad '%s'" % key)
 		else:
-			need(not TOP[key][0], "manifest-missing", "no '%s'" % key)
+			need(not rules[key][0], "manifest-missing", "no '%s'" % key)
 		if key == "format":
 			need(manifest[key] == 1, "format-version", "format %d" % manifest[key])
 	for feature in manifest.get("features", []):
 		need(feature in FEATURES, "feature-unknown", "feature '%s'" % feature)
-	judge_object(manifest, TOP, "the manifest")
+	judge_object(manifest, rules, "the manifest")
 	return manifest
 
 
@@ -515,9 +516,9 @@ def parse_signatures(data):
 	return signatures
 
 
-def signed_text(algorithm, key_id, manifest):
-	return ("twinroot-artifact-v1\n%s\n%s\n%s\n" %
-		(algorithm, key_id, hashlib.sha512(manifest).hexdigest())).encode()
+def signed_text(role, algorithm, key_id, manifest):
+	return ("twinroot-%s-v1\n%s\n%s\n%s\n" %
+		(role, algorithm, key_id, hashlib.sha512(manifest).hexdigest())).encode()
 
 
 def signature_verifies(key, text, signature):
@@ -539,7 +540,7 @@ def signature_verifies(key, text, signature):
 		return run(args).returncode == 0
 
 
-def judge_signatures(trust, manifest, sig_member):
+def judge_signatures(trust, manifest, sig_member, role="artifact"):
 	signatures = parse_signatures(sig_member)
 	need(signatures, "sig-none", "unsigned")
 	digest = hashlib.sha256(manifest).hexdigest()
@@ -551,9 +552,9 @@ def judge_signatures(trust, manifest, sig_member):
 		known = True
 		key = trust.keys[key_id]
 		if algorithm == key[1] and signature_verifies(
-				key, signed_text(algorithm, key_id, manifest), signature):
+				key, signed_text(role, algorithm, key_id, manifest), signature):
 			valid.add(key_id)
-	if trust.met("artifact", valid):
+	if trust.met(role, valid):
 		return
 	need(not trust.met("test", valid), "key-test", "only test keys signed")
 	need(known, "sig-untrusted", "no line is of a known key")

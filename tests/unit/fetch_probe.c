@@ -58,6 +58,7 @@ static int set(struct fetch_options *opt, const char *arg)
 static int run(char **args, const struct fetch_options *opt, struct art_err *err)
 {
 	struct art_source *src;
+	uint64_t received, requests;
 	int code = fetch_source_open(&src, args[0], opt, err);
 
 	if (code < 0)
@@ -66,7 +67,8 @@ static int run(char **args, const struct fetch_options *opt, struct art_err *err
 		code = probe_copy(src, 0, UINT64_MAX, err);
 	for (args++; *args && code == 0; args++)
 		code = one(src, *args, err);
-	fprintf(stderr, "received %" PRIu64 "\n", fetch_source_received(src));
+	received = fetch_source_received(src, &requests);
+	fprintf(stderr, "received %" PRIu64 " requests %" PRIu64 "\n", received, requests);
 	art_source_free(src);
 	return code;
 }

@@ -43,6 +43,12 @@ check_index_SOURCES = %D%/check_index.c
 check_index_CFLAGS = $(UNIT_CFLAGS)
 check_index_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += check_patch
+TESTS += check_patch
+check_patch_SOURCES = %D%/check_patch.c
+check_patch_CFLAGS = $(UNIT_CFLAGS)
+check_patch_LDADD = $(UNIT_LIBS)
+
 check_PROGRAMS += check_chunk
 TESTS += check_chunk
 check_chunk_SOURCES = %D%/check_chunk.c

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a device downloads with a patch: the head of the artifact, which says what the patch must be for, and the patch whole. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cli.h"
+#include "inspect/diff.h"
+#include "libartifact/patch_write.h"
+#include "libartifact/tar.h"
+
+/* The payload that names patches: the first one that both have. */
+static int find_pair(const struct art_manifest *old, const struct art_manifest *now, size_t *a,
+		     size_t *b)
+{
+	for (*b = 0; *b < now->payload_count; ++*b)
+		for (*a = 0; *a < old->payload_count; ++*a)
+			if (strcmp(old->payloads[*a].name, now->payloads[*b].name) == 0)
+				return 0;
+	return -1;
+}
+
+/* The patch beside a local NEW; NULL: none is there. The caller frees. */
+static char *find_beside(const struct art_manifest *old, const struct art_manifest *now,
+			 const char *path)
+{
+	char name[ART_PATCH_NAME_LEN + 1];
+	char *full = NULL;
+	size_t a, b;
+
+	if (find_pair(old, now, &a, &b) < 0)
+		return NULL;
+	art_patch_name(name, now->payloads[b].sha256, old->payloads[a].sha256);
+	if (asprintf(&full, "%s.patches/%s", path, name) < 0)
+		return NULL;
+	if (access(full, R_OK) == 0)
+		return full;
+	free(full);
+	return NULL;
+}
+
+static int judge_patch(const struct art_patch *p, struct inspect_file *old,
+		       struct inspect_file *now, struct art_err *err)
+{
+	const struct art_patch_manifest *m = art_patch_manifest(p);
+	const struct art_manifest *before = art_reader_manifest(old->reader);
+	size_t len, i, k;
+	const uint8_t *bytes = art_reader_manifest_bytes(now->reader, &len);
+	int code = art_patch_match_digest(p, bytes, len, err);
+
+	if (code == 0)
+		code = art_patch_match(p, art_reader_manifest(now->reader), err);
+	for (i = 0; code == 0 && i < m->payload_count; i++) {
+		for (k = 0; k < before->payload_count; k++)
+			if (strcmp(before->payloads[k].name, m->payloads[i].name) == 0)
+				break;
+		if (k == before->payload_count ||
+		    memcmp(before->payloads[k].sha256, m->payloads[i].old_sha256,
+			   ART_SHA256_LEN) != 0)
+			code = art_fail(err, ART_E_PATCH_OLD,
+					"payload '%s': the patch is not for this old image",
+					m->payloads[i].name);
+	}
+	return code;
+}
+
+int diff_patch(struct inspect_file *old, struct inspect_file *now, const struct inspect_options *opt,
+	       json_t **out, struct art_err *err)
+{
+	const struct art_manifest *m = art_reader_manifest(now->reader);
+	struct inspect_file patch = { 0 };
+	char *beside = opt->patch ? NULL : find_beside(art_reader_manifest(old->reader), m,
+						       now->src->name);
+	const char *name = opt->patch ? opt->patch : beside;
+	size_t manifest, sigs;
+	uint64_t size;
+	int code;
+
+	*out = json_null();
+	if (!name)
+		return 0;
+	code = inspect_open_any(&patch, name, opt, false, err);
+	if (code == 0 && !patch.patch)
+		code = art_fail(err, ART_E_USAGE, "it is an artifact, not a patch");
+	if (code == 0)
+		code = judge_patch(patch.patch, old, now, err);
+	if (code == 0) {
+		art_reader_manifest_bytes(now->reader, &manifest);
+		art_reader_sig_bytes(now->reader, &sigs);
+		size = art_patch_total_size(patch.patch);
+		*out = json_pack("{s:o,s:I,s:I}", "file", cli_json_text(name), "total",
+				 (json_int_t)(size + manifest + sigs + 2 * ART_TAR_BLOCK), "size",
+				 (json_int_t)size);
+		code = *out ? 0 : art_fail_memory(err);
+	}
+	if (code < 0)
+		art_wrap(err, "%s", name);
+	inspect_close(&patch);
+	free(beside);
+	return code;
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Finding rows in seeds. The rows that are wanted stand in a table by digest (or by head, for a scan), and the seeds pass by it page
+ * by page: a device has room for the rows of one segment, and not for all that its partitions hold.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cli.h"
+#include "installer/kept.h"
+#include "installer/seed.h"
+#include "libartifact/chunk.h"
+#include "libartifact/io.h"
+#include "libartifact/util.h"
+
+#define STEP ART_HEAD_SPAN
+#define END UINT32_MAX
+/* Many rows may begin alike, and many places of a seed: so often a row is compared for nothing, then it is given up. */
+#define TRIES 16
+
+struct table {
+	struct art_index *ix;
+	bool by_head;
+	uint32_t mask;
+	uint32_t *bucket;
+	uint32_t *next;
+	uint8_t *tries; /* of each row, in a scan */
+	size_t wanted;
+};
+
+static uint32_t key_of(const struct table *t, const struct art_row *row)
+{
+	return art_get32(t->by_head ? row->head : row->plain_digest);
+}
+
+static void table_free(struct table *t)
+{
+	free(t->bucket);
+	free(t->next);
+	free(t->tries);
+}
+
+static int table_make(struct table *t, struct art_index *ix, bool by_head,
+		      const uint64_t *places, struct art_err *err)
+{
+	uint32_t rows = art_index_rows(ix), i;
+	struct art_row row;
+
+	*t = (struct table){ .ix = ix, .by_head = by_head, .mask = 63 };
+	while (t->mask < 2 * rows)
+		t->mask = 2 * t->mask + 1;
+	t->bucket = malloc(((size_t)t->mask + 1) * sizeof(*t->bucket));
+	t->next = malloc((size_t)rows * sizeof(*t->next));
+	t->tries = calloc(rows, 1);
+	if (!t->bucket || !t->next || !t->tries)
+		return art_fail_memory(err);
+	memset(t->bucket, 0xff, ((size_t)t->mask + 1) * sizeof(*t->bucket));
+	for (i = 0; i < rows; i++) {
+		art_index_peek(ix, i, &row);
+		/* Copy rows are made from the row that they name; the head of a short row is no page's. */
+		if (places[i] != SEED_NONE || !art_row_is_stored(&row) ||
+		    (by_head && row.plain_len < STEP))
+			continue;
+		t->next[i] = t->bucket[key_of(t, &row) & t->mask];
+		t->bucket[key_of(t, &row) & t->mask] = i;
+		t->wanted++;
+	}
+	return 0;
+}
+
+struct search {
+	struct seeds *seeds;
+	struct seed *seed;
+	uint64_t number; /* of the seed */
+	struct table *table;
+	uint64_t base;
+	uint64_t *places;
+};
+
+/* In the slot that is written, only what the rows before have not overwritten by then. */
+static bool is_lasting(const struct search *s, uint32_t i, uint64_t off)
+{
+	struct art_row row;
+
+	if (!s->seed->target)
+		return true;
+	art_index_row(s->table->ix, i, &row);
+	return off >= s->base + row.plain_off;
+}
+
+static void found(struct search *s, uint32_t i, uint64_t off)
+{
+	s->places[i] = s->number << SEED_SHIFT | off;
+	s->table->wanted--;
+}
+
+/* A row of the seed's kept index. */
+static void look_up(struct search *s, const struct art_row *old, uint64_t off)
+{
+	struct table *t = s->table;
+	uint32_t i;
+
+	for (i = t->bucket[key_of(t, old) & t->mask]; i != END; i = t->next[i]) {
+		struct art_row row;
+
+		if (s->places[i] != SEED_NONE)
+			continue;
+		art_index_peek(t->ix, i, &row);
+		if (row.plain_len == old->plain_len &&
+		    memcmp(row.plain_digest, old->plain_digest, ART_PLAIN_DIGEST) == 0 &&
+		    is_lasting(s, i, off))
+			found(s, i, off);
+	}
+}
+
+static void walk_page(struct search *s, const uint8_t *page, size_t len, uint64_t off)
+{
+	const uint8_t *p;
+
+	off += art_get64(page);
+	for (p = page + ART_PAGE_HEADER; p + ART_ROW_SIZE <= page + len; p += ART_ROW_SIZE) {
+		struct art_row old;
+
+		art_row_decode(p, &old);
+		if (old.type != ART_ROW_ZERO)
+			look_up(s, &old, off);
+		off += old.plain_len;
+	}
+}
+
+/* Offsets that a damaged page gives lie anywhere; reading there finds nothing. */
+static void walk_segment(struct search *s, size_t segment)
+{
+	const struct art_segment *seg = &s->seed->payload->segments[segment];
+	cleanup_close int fd = kept_open_index(s->seeds->directory, s->seed->slot,
+					       s->seed->payload->name, segment);
+	uint32_t pages = 0, rows, i;
+
+	if (fd < 0 || art_index_shape(seg->index_size, &pages, &rows, NULL) < 0)
+		return;
+	for (i = 0; i < pages && s->table->wanted > 0; i++) {
+		uint64_t off = (uint64_t)pages * ART_SHA256_LEN + (uint64_t)i * ART_PAGE_SIZE;
+		ssize_t n = art_pread_full(fd, s->seeds->buf, ART_PAGE_SIZE, off, "index", NULL);
+
+		if (n <= ART_PAGE_HEADER)
+			return;
+		walk_page(s, s->seeds->buf, (size_t)n, seg->offset);
+	}
+}
+
+/* A row whose first page is at OFF: is the rest there too? */
+static void try_place(struct search *s, uint32_t i, uint64_t off)
+{
+	struct art_row row;
+
+	art_index_peek(s->table->ix, i, &row);
+	if (s->table->tries[i] == TRIES)
+		return;
+	s->table->tries[i]++;
+	if (seeds_read(s->seeds, s->number << SEED_SHIFT | off, &row, s->seeds->buf))
+		found(s, i, off);
+}
+
+/* Read through the seed once: the head of each page that is not zero, else 0, into a file without a name. */
+static int make_heads(struct seeds *s, struct seed *seed, struct art_err *err)
+{
+	enum { BATCH = 4096 };
+	cleanup_free uint8_t *heads = malloc(4 * BATCH);
+	cleanup_free char *path = NULL;
+	uint64_t page = 0, off;
+	int code = 0;
+
+	if (!heads || asprintf(&path, "%s/heads", s->directory) < 0)
+		return art_fail_memory(err);
+	code = art_out_open(&seed->heads, path, 0600, err);
+	for (off = 0; code == 0 && off + STEP <= seed->size; off += STEP) {
+		size_t at = off % ART_CHUNK_MAX;
+		uint8_t digest[ART_SHA256_LEN] = { 0 };
+
+		if (at == 0) {
+			ssize_t n = art_pread_full(seed->fd, s->buf, ART_CHUNK_MAX, off, seed->path, err);
+
+			code = n < 0 ? (int)n : 0;
+			posix_fadvise(seed->fd, (off_t)off, ART_CHUNK_MAX, POSIX_FADV_DONTNEED);
+		}
+		if (code == 0 && !art_is_zero(s->buf + at, STEP))
+			code = art_digest_once(s->sha256, s->buf + at, STEP, digest, err);
+		memcpy(heads + 4 * (page % BATCH), digest, 4);
+		page++;
+		if (code == 0 && (page % BATCH == 0 || off + 2 * STEP > seed->size))
+			code = art_write_full(seed->heads.fd, heads, 4 * ((page - 1) % BATCH + 1), path,
+					      err);
+	}
+	seed->head_count = page;
+	return code;
+}
+
+static int scan(struct search *s, struct art_err *err)
+{
+	uint8_t heads[4096];
+	struct art_row row;
+	uint64_t page;
+	uint32_t i;
+	int code = 0;
+
+	if (s->seed->heads.fd < 0) {
+		cli_info("reading through '%s', of which no index is kept", s->seed->path);
+		code = make_heads(s->seeds, s->seed, err);
+	}
+	for (page = 0; code == 0 && page < s->seed->head_count; page++) {
+		const uint8_t *head = heads + 4 * page % sizeof(heads);
+		ssize_t n = (ssize_t)sizeof(heads);
+
+		if (head == heads)
+			n = art_pread_full(s->seed->heads.fd, heads, sizeof(heads), 4 * page,
+					   s->seed->path, err);
+		if (n < 4)
+			return n < 0 ? (int)n : 0;
+		if (art_get32(head) == 0)
+			continue;
+		for (i = s->table->bucket[art_get32(head) & s->table->mask]; i != END;
+		     i = s->table->next[i]) {
+			art_index_peek(s->table->ix, i, &row);
+			if (s->places[i] == SEED_NONE && memcmp(row.head, head, 4) == 0)
+				try_place(s, i, page * STEP);
+		}
+	}
+	return code;
+}
+
+/* One kind of search over all seeds that can be searched so. */
+static int find(struct seeds *seeds, struct art_index *ix, uint64_t base, bool by_head,
+		uint64_t *places, struct art_err *err)
+{
+	struct table table;
+	size_t n, segment;
+	int code = table_make(&table, ix, by_head, places, err);
+
+	for (n = 0; n < seeds->count && code == 0 && table.wanted > 0; n++) {
+		struct search s = { seeds, &seeds->seed[n], n, &table, base, places };
+		struct art_err why = { 0 };
+
+		if (by_head && !s.seed->payload && !s.seed->target && s.seed->size > 0 &&
+		    scan(&s, &why) < 0)
+			cli_warn("nothing more is taken from '%s': %s", s.seed->path, why.text);
+		for (segment = 0; !by_head && s.seed->payload && table.wanted > 0 &&
+				  segment < s.seed->payload->segment_count; segment++)
+			walk_segment(&s, segment);
+	}
+	table_free(&table);
+	return code;
+}
+
+int seeds_find(struct seeds *s, struct art_index *ix, uint64_t base, uint64_t *places,
+	       struct art_err *err)
+{
+	bool indexed = false, blind = false;
+	size_t n;
+	int code = 0;
+
+	for (n = 0; n < s->count; n++) {
+		indexed |= s->seed[n].payload != NULL;
+		blind |= s->seed[n].size > 0 && !s->seed[n].payload && !s->seed[n].target;
+	}
+	if (indexed)
+		code = find(s, ix, base, false, places, err);
+	if (code == 0 && s->scan && blind)
+		code = find(s, ix, base, true, places, err);
+	return code;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/* mkartifact delta: what a device that runs OLD needs to make NEW of it, in one small file. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <jansson.h>
+
+#include "common/cli.h"
+#include "common/progress.h"
+#include "common/text.h"
+#include "libartifact/fs/tree.h"
+#include "libartifact/patch_write.h"
+#include "mkartifact/commands.h"
+#include "mkartifact/load.h"
+#include "mkartifact/now.h"
+#include "mkartifact/signer.h"
+
+enum { OPT_PASSPHRASE = 0x100, OPT_DIRECTORY };
+
+static const struct option options[] = {
+	CLI_LONG_BASE,
+	CLI_LONG_JSON,
+	CLI_LONG_PROGRESS,
+	{ "key", required_argument, NULL, 'k' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "directory", required_argument, NULL, OPT_DIRECTORY },
+	{ "passphrase-file", required_argument, NULL, OPT_PASSPHRASE },
+	{ 0 },
+};
+
+static const char *const help[] = {
+	"usage: mkartifact delta --key KEY... [-o FILE | --directory DIR] OLD NEW",
+	"",
+	"Make a patch with which a device that runs the artifact OLD gets NEW. Devices look for it beside NEW, as",
+	"NEW.patches/<new image>-<old image>.patch, which is where it goes without -o or --directory.",
+	"",
+	"  -k, --key KEY              a PEM file, an encrypted PEM file, or a pkcs11: URI; repeatable",
+	"  -o, --output FILE          write FILE",
+	"      --directory DIR        write to DIR under the name that devices look for",
+	"      --passphrase-file FILE passphrase or PIN; without it a terminal is asked",
+	"      --json                 the result as JSON",
+	"      --progress=HOW         auto, none, or json",
+	"  -h, --help                 this text",
+	"  -q, --quiet                errors only",
+	"  -v, --verbose              say more",
+	NULL,
+};
+
+struct delta {
+	const char *keys[ART_SIG_LINES_MAX];
+	size_t key_count;
+	const char *passphrase_file;
+	const char *output;
+	const char *directory;
+	struct mk_signer *signers[ART_SIG_LINES_MAX];
+	size_t signer_count;
+	struct mk_load old, new_;
+	char *path;    /* of the patch */
+	char *created;
+	struct art_patch_sums sums;
+};
+
+static int temp(int *fd, struct art_err *err)
+{
+	return art_temp_file(fd, NULL, err);
+}
+
+static int sign(void *ctx, const uint8_t *manifest, size_t len, struct art_siglist *list,
+		struct art_err *err)
+{
+	struct delta *d = ctx;
+	size_t i;
+	int code = 0;
+
+	for (i = 0; code == 0 && i < d->signer_count; i++)
+		code = mk_signer_sign(d->signers[i], manifest, len, ART_PREAMBLE_PATCH, list, err);
+	return code;
+}
+
+/* The two images whose digests name the patch: of the first payload that both artifacts have. */
+static int find_images(const struct delta *d, const uint8_t **new_image,
+		       const uint8_t **old_image, struct art_err *err)
+{
+	const struct art_manifest *old = art_reader_manifest(d->old.reader);
+	const struct art_manifest *now = art_reader_manifest(d->new_.reader);
+	size_t i, k;
+
+	for (i = 0; i < now->payload_count; i++) {
+		for (k = 0; k < old->payload_count; k++) {
+			if (strcmp(now->payloads[i].name, old->payloads[k].name) != 0)
+				continue;
+			*new_image = now->payloads[i].sha256;
+			*old_image = old->payloads[k].sha256;
+			return 0;
+		}
+	}
+	return art_fail(err, ART_E_USAGE, "'%s' and '%s' have no payload of the same name",
+			d->old.source->name, d->new_.source->name);
+}
+
+static int set_path(struct delta *d, const char *new_path, struct art_err *err)
+{
+	char name[ART_PATCH_NAME_LEN + 1];
+	const uint8_t *now, *old;
+	char *directory = NULL;
+	int code = find_images(d, &now, &old, err);
+
+	if (code < 0)
+		return code;
+	if (memcmp(now, old, ART_SHA256_LEN) == 0)
+		cli_warn("'%s' and '%s' hold the same image", d->old.source->name, new_path);
+	if (d->output) {
+		d->path = strdup(d->output);
+		return d->path ? 0 : art_fail_memory(err);
+	}
+	art_patch_name(name, now, old);
+	if (d->directory)
+		directory = strdup(d->directory);
+	else if (asprintf(&directory, "%s.patches", new_path) < 0)
+		directory = NULL;
+	if (!directory || asprintf(&d->path, "%s/%s", directory, name) < 0) {
+		free(directory);
+		d->path = NULL;
+		return art_fail_memory(err);
+	}
+	if (mkdir(directory, 0777) < 0 && errno != EEXIST)
+		code = art_fail_errno(err, ART_E_IO, "cannot make the directory '%s'", directory);
+	free(directory);
+	return code;
+}
+
+/* The patch replaces what has its name: that must not be something this run reads. */
+static int check_path(const struct delta *d, char *const *inputs, struct art_err *err)
+{
+	struct stat out, in;
+	size_t i;
+
+	if (stat(d->path, &out) < 0)
+		return 0;
+	if (!S_ISREG(out.st_mode))
+		return art_fail(err, ART_E_USAGE, "'%s' is there and is not a regular file", d->path);
+	for (i = 0; i < 2 + d->key_count; i++) {
+		const char *path = i < 2 ? inputs[i] : d->keys[i - 2];
+
+		if (stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+			return art_fail(err, ART_E_USAGE, "'%s' is an input: it cannot be the output too",
+					path);
+	}
+	return 0;
+}
+
+static int run(struct delta *d, char *const *inputs, struct art_err *err)
+{
+	struct art_patch_options opt = { .temp = temp, .progress = progress_update };
+	int code = 0;
+
+	for (; code == 0 && d->signer_count < d->key_count; d->signer_count += code == 0)
+		code = mk_signer_open(&d->signers[d->signer_count], d->keys[d->signer_count],
+				      d->passphrase_file, err);
+	if (code == 0)
+		code = mk_load_open(&d->old, inputs[0], err);
+	if (code == 0)
+		code = mk_load_open(&d->new_, inputs[1], err);
+	if (code == 0 && (!d->old.source->can_seek || !d->new_.source->can_seek))
+		code = art_fail(err, ART_E_USAGE, "delta reads here and there: give files, not pipes");
+	if (code == 0)
+		code = set_path(d, inputs[1], err);
+	if (code == 0)
+		code = check_path(d, inputs, err);
+	if (code == 0)
+		code = mk_time_now(&d->created, NULL, err);
+	if (code < 0)
+		return code;
+	if (d->new_.list.count == 0)
+		cli_warn("'%s' is unsigned, and a patch carries its signatures: sign it first", inputs[1]);
+	opt.created = d->created;
+	progress_begin("comparing", art_reader_manifest(d->new_.reader)->payloads[0].size);
+	code = art_patch_write(d->path, d->old.reader, d->new_.reader, &opt, sign, d, &d->sums, err);
+	progress_end();
+	return code;
+}
+
+static void report(const struct delta *d)
+{
+	const struct art_patch_sums *s = &d->sums;
+	const struct art_manifest *now = art_reader_manifest(d->new_.reader);
+	char size[TEXT_SIZE_MAX], plain[TEXT_SIZE_MAX];
+	json_t *o;
+
+	if (cli_json()) {
+		o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", d->path,
+			      "name", now->name, "version", now->version, "size",
+			      (json_int_t)s->size, "records", (json_int_t)s->records, "diffs",
+			      (json_int_t)s->diffs, "chunks", (json_int_t)s->rows, "plain",
+			      (json_int_t)s->plain, "record-bytes", (json_int_t)s->data,
+			      "table-bytes", (json_int_t)s->tables);
+		if (o)
+			json_dumpf(o, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(o);
+	} else if (cli_level() >= CLI_WARN) {
+		printf("%s: %s %s from %s, %s for %s of changed chunks\n", d->path, now->name,
+		       now->version, art_reader_manifest(d->old.reader)->version,
+		       text_size(size, s->size), text_size(plain, s->plain));
+	}
+}
+
+static int take_option(struct delta *d, int c)
+{
+	switch (c) {
+	case 'k':
+		if (d->key_count == ART_SIG_LINES_MAX)
+			return cli_usage_error("more than %d keys", ART_SIG_LINES_MAX);
+		d->keys[d->key_count++] = optarg;
+		return 0;
+	case 'o':
+		d->output = optarg;
+		return 0;
+	case OPT_DIRECTORY:
+		d->directory = optarg;
+		return 0;
+	case OPT_PASSPHRASE:
+		d->passphrase_file = optarg;
+		return 0;
+	default:
+		return cli_option(c);
+	}
+}
+
+int mk_delta(int argc, char **argv)
+{
+	struct delta d = { .output = NULL };
+	struct art_err err = { .code = 0 };
+	int c, status;
+
+	while ((c = getopt_long(argc, argv, CLI_SHORT "k:o:", options, NULL)) != -1) {
+		if (c == CLI_OPT_HELP) {
+			cli_help(help);
+			return 0;
+		}
+		status = take_option(&d, c);
+		if (status)
+			return status;
+	}
+	if (argc - optind != 2)
+		return cli_usage_error("delta: two artifacts are due, the old one and the new one");
+	if (d.key_count == 0)
+		return cli_usage_error("delta: no --key given");
+	if (d.output && d.directory)
+		return cli_usage_error("delta: --output and --directory exclude each other");
+	if (d.output && strcmp(d.output, "-") == 0)
+		return cli_usage_error("delta: a patch is not written to standard output, as its "
+				       "beginning is known last");
+	status = run(&d, argv + optind, &err) ? cli_fail(&err) : 0;
+	if (status == 0)
+		report(&d);
+	while (d.signer_count > 0)
+		mk_signer_free(d.signers[--d.signer_count]);
+	mk_load_free(&d.old);
+	mk_load_free(&d.new_);
+	free(d.created);
+	free(d.path);
+	return status;
+}
