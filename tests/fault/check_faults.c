@@ -106,6 +106,7 @@ static struct art_manifest *manifest(void)
 	m->payloads[0].name = copy("rootfs");
 	m->payloads[0].kind = copy("rootfs-image");
 	m->payloads[0].filesystem = copy("raw");
+	m->ext = copy("{\"a\":[1,\"b\"]}");
 	m->requires_ = calloc(1, sizeof(*m->requires_));
 	m->requires_count = 1;
 	m->requires_[0] = (struct art_pair){ copy("loader"), copy("1.0..") };
@@ -523,6 +524,9 @@ static int use_first(enum first what, EVP_PKEY *key, struct art_err *err)
 	return strcmp(hex, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881");
 }
 
+/* Where there is a leak checker: libcrypto leaves things behind when its own start fails. */
+void __lsan_disable(void) __attribute__((weak));
+
 /* False: there were fewer than N calls. libcrypto does without some of its allocations; the answer must be right then. */
 static bool survives_first(enum first what, EVP_PKEY *key, uint64_t n)
 {
@@ -533,6 +537,8 @@ static bool survives_first(enum first what, EVP_PKEY *key, uint64_t n)
 
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
+		if (__lsan_disable)
+			__lsan_disable();
 		refuse_start(n, REFUSE_NOTHING, NULL);
 		code = use_first(what, key, &err);
 		name = refuse_stop(NULL);
@@ -542,7 +548,7 @@ static bool survives_first(enum first what, EVP_PKEY *key, uint64_t n)
 		exit(1);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+	ck_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 2));
 	return WEXITSTATUS(status) == 2;
 }
 

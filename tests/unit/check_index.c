@@ -128,6 +128,7 @@ START_TEST(shapes)
 	}
 	ck_assert_int_eq(art_index_shape(0, &pages, &n, &err), ART_E_INDEX_SIZE);
 	ck_assert_int_eq(art_index_shape(56, &pages, &n, &err), ART_E_INDEX_SIZE);
+	ck_assert_int_eq(art_index_shape(31, &pages, &n, &err), ART_E_INDEX_SIZE); /* less than the table */
 	ck_assert_int_eq(art_index_shape(ART_INDEX_MAX, &pages, &n, &err), 0);
 	ck_assert_uint_eq(n, ART_PAGES_MAX * ART_PAGE_ROWS);
 	ck_assert_int_eq(art_index_shape(ART_INDEX_MAX + 1, &pages, &n, &err),
