@@ -32,11 +32,12 @@ static void teardown(void)
 static void put_file(const char *path, const void *bytes, size_t len)
 {
 	struct art_out out = ART_OUT_INIT;
+	int before = access(path, F_OK);
 	struct art_err err;
 
 	ck_assert_int_eq(art_out_open(&out, path, 0640, &err), 0);
 	ck_assert_int_eq(art_write_full(out.fd, bytes, len, path, &err), 0);
-	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(access(path, F_OK), before);
 	ck_assert_int_eq(art_out_commit(&out, &err), 0);
 	art_out_abort(&out);
 }
@@ -260,6 +261,7 @@ int main(void)
 	tcase_add_test(t, source_of_memory);
 	tcase_add_test(t, hex_and_names);
 	tcase_add_test(t, errors);
+	tcase_add_test(t, out_has_no_name_before_commit);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
