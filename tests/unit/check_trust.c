@@ -500,6 +500,7 @@ START_TEST(policy_that_cannot_be_read)
 	memset(big, ' ', sizeof(big) - 1);
 	put("policy.json", big);
 	ck_assert_int_eq(load_code(), ART_E_POLICY_BAD);
+	ck_assert_int_eq(art_trust_load(&trust, dir, NULL), ART_E_POLICY_BAD);
 	drop("policy.json");
 	ck_assert_int_eq(load_code(), 0);
 }
