@@ -118,7 +118,6 @@ class Firmware:
                 "-kernel", self.folder / "kernel8.img", "-initrd", self.folder / "initrd", "-dtb", dtb, "-append", line]
         with Machine([str(a) for a in argv], self.log, f"tryboot, boot {self.boots}") as m:
             match = m.wait(r"Restarting system(?: with command '([^'\n]*)'|\r?$)", 300)
-            m.finish()
         self.flag = " tryboot" in (match[1] or "")
         return m
 
