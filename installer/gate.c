@@ -201,7 +201,8 @@ static int check_fetcher(struct update *u, struct art_err *err)
 	char *envp[] = { path_text, NULL };
 	char out[256];
 
-	return proc_run(argv, envp, 30, -1, out, sizeof(out), err);
+	return proc_run(argv, envp, (unsigned int)u->device->config.checks_timeout, -1, out,
+			sizeof(out), err);
 #else
 	(void)u;
 	(void)err;
