@@ -259,7 +259,8 @@ static int local_gate(struct check *c, unsigned int pass)
 	struct checks_result result;
 	struct art_err err = { 0 };
 
-	if (pass == 1 && (gate_identity(d, &c->fault) < 0 || gate_next_update(d, &c->fault) < 0)) {
+	if (pass == 1 && (gate_identity(d, &c->fault) < 0 ||
+			  gate_next_update(d, !c->stay, &c->fault) < 0)) {
 		log_event(&d->log, LOG_CHECK_FAILED, "{s:s,s:s}", "reason", c->fault.reason,
 			  "text", c->fault.text);
 		return -1;

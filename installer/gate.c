@@ -79,6 +79,7 @@ int gate_identity(const struct device *d, struct gate_fault *fault)
 
 struct update {
 	struct device *device;
+	bool trial;
 	struct art_manifest *running; /* of the artifact that runs, or NULL */
 };
 
@@ -86,7 +87,13 @@ static int check_kept(struct update *u, struct art_err *err)
 {
 	int code = device_kept_manifest(u->device, u->device->running, &u->running, err);
 
-	/* DEVICE_MANIFEST_NONE: a lost state directory shows nothing against the rest. */
+	/* What is kept was written before the trial could begin. Without it nothing can show that this release and its
+	 * configuration take the next one, and there is a slot that did. */
+	if (code == DEVICE_MANIFEST_NONE && u->trial)
+		return art_fail(err, ART_E_FAILED,
+				"what was kept of the artifact in slot %c is lost, so nothing shows that it can be updated",
+				'a' + u->device->running);
+	/* Where there is nothing to go back to, its loss is no reason to stay uncommitted. */
 	return code < 0 ? code : 0;
 }
 
@@ -210,7 +217,7 @@ static int check_fetcher(struct update *u, struct art_err *err)
 #endif
 }
 
-int gate_next_update(struct device *d, struct gate_fault *fault)
+int gate_next_update(struct device *d, bool trial, struct gate_fault *fault)
 {
 	static const struct {
 		const char *why;
@@ -222,7 +229,7 @@ int gate_next_update(struct device *d, struct gate_fault *fault)
 		{ "boot-store", check_store }, { "decoder", check_decoder },
 		{ "fetcher", check_fetcher },
 	};
-	struct update u = { .device = d };
+	struct update u = { .device = d, .trial = trial };
 	struct art_err err = { 0 };
 	size_t i;
 	int bad = 0;

@@ -17,8 +17,9 @@ int gate_identity(const struct device *d, struct gate_fault *fault);
 /*
  * Would the next update work, with this program and this configuration? Keys reach their thresholds, the running artifact is one that
  * they accept and that is made for this device, both slots can be opened and are large enough, the bootloader's store and
- * the state directory take a write, decoder and download program start. 0, or -1 and FAULT.
+ * the state directory take a write, decoder and download program start. TRIAL: there is a slot to go back to, so that what was kept
+ * of the running artifact must be there too. 0, or -1 and FAULT.
  */
-int gate_next_update(struct device *d, struct gate_fault *fault);
+int gate_next_update(struct device *d, bool trial, struct gate_fault *fault);
 
 #endif

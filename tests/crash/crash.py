@@ -193,11 +193,10 @@ def replay_store(world, effort, seed, workers, export=None):
     disk.close()
     os.unlink(work_disk)
     print("%s: %d requests of %d steps; states: %s = %d; distinct to bootloader and record: %d; started for real, with the next "
-          "install: %d (%s); failures: %d; known limit: %d; seed %s; %.0f s"
+          "install: %d (%s); failures: %d; seed %s; %.0f s"
           % (world.store.name, len(recording.entries), len(recording.marks) - 1, ", ".join("%s %d" % item for item in kinds.items()),
              sum(kinds.values()), len(distinct.states), sum(real.values()), ", ".join("%s %d" % item for item in real.items()),
-             failures.count, sum(n for story, n in pool.stories.items() if "KNOWN LIMIT" in story), seed,
-             time.monotonic() - begun), flush=True)
+             failures.count, seed, time.monotonic() - begun), flush=True)
     for story, count in pool.stories.most_common(None if effort is FULL else 12):
         print("  %5d  %s" % (count, story))
     return failures.count, list(distinct.stores.values())

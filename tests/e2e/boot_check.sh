@@ -269,6 +269,23 @@ expect_exit 0 inst install v1.artifact
 start b
 expect_exit 0 bc
 
+step "a trial whose data partition is lost goes back: nothing shows that it could be updated"
+expect_exit 0 inst install v2.artifact
+start a
+mv dev/state dev/state.lost
+expect_exit 1 bc
+boot_says default=b bad=a
+state_says 'd["reason"] == "cannot-update: kept-files"'
+boot_slot b
+state boot=other
+expect_exit 0 bc
+expect_exit 0 inst install v2.artifact
+start a
+expect_exit 0 bc
+expect_exit 0 inst install v1.artifact
+start b
+expect_exit 0 bc
+
 step "every pair of store and record"
 expect_exit 0 inst install v2.artifact
 python3 "$top_src/tests/e2e/boot_pairs.py" "$top_build/artifact-install" "$tmp/dev"
