@@ -24,8 +24,9 @@
 #include "installer/switch.h"
 #include "installer/watchdog.h"
 
-#define LOCK_PATIENCE 120 /* seconds that another command may take */
-#define PASSES_MAX 4      /* acts that may follow from each other */
+#define LOCK_PATIENCE 120     /* seconds that another command may take */
+#define SHUTDOWN_PATIENCE 120 /* seconds that the init system may take */
+#define PASSES_MAX 4          /* acts that may follow from each other */
 
 struct check {
 	const char *config_path;
@@ -429,23 +430,20 @@ static int emergency(struct check *c, const struct art_err *why, enum outcome *o
 /* Returns only when the machine does not go down. */
 static int leave(struct check *c, struct art_err *err)
 {
-	const struct timespec patience = { 120, 0 };
 	int code = 0;
 
 	if (c->no_reboot) {
 		cli_warn("a reboot is due");
 		return 0;
 	}
-	watchdog_allow(180);
+	watchdog_allow(60 + SHUTDOWN_PATIENCE);
 	if (c->open && c->device.config.boot_reboot)
 		code = device_reboot(&c->device, 1 - c->device.running, err);
 	else
 		code = art_fail(err, ART_E_FAILED, "no configuration");
-	if (code == 0) {
-		/* The init system is taking everything down, this program too. */
-		release(c);
-		nanosleep(&patience, NULL);
-	}
+	/* The init system is taking everything down, this program too. */
+	if (code == 0)
+		wait_seconds(c, SHUTDOWN_PATIENCE);
 	/* Neither a hook nor a broken init may keep a device in a slot that is given up. */
 	cli_warn("rebooting at once%s%s", code < 0 ? ": " : "", code < 0 ? err->text : "");
 	sync();

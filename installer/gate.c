@@ -16,6 +16,7 @@
 #include "installer/gate.h"
 #include "installer/kept.h"
 #include "installer/proc.h"
+#include "installer/watchdog.h"
 #include "libartifact/io.h"
 #include "libartifact/trust.h"
 
@@ -234,9 +235,11 @@ int gate_next_update(struct device *d, bool trial, struct gate_fault *fault)
 	size_t i;
 	int bad = 0;
 
-	for (i = 0; i < ART_ARRAY_SIZE(steps) && !bad; i++)
+	for (i = 0; i < ART_ARRAY_SIZE(steps) && !bad; i++) {
+		watchdog_allow((unsigned int)d->config.checks_timeout + 30);
 		if (steps[i].check(&u, &err) < 0)
 			bad = fault_set(fault, "cannot-update", steps[i].why, &err);
+	}
 	art_manifest_free(u.running);
 	return bad;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """run.py [--full] [--list] [--keep] [-j N] [PATTERN...]: scenarios on virtual devices, those whose names match a shell pattern.
 
-Prints one line for each: PASS|FAIL|SKIP NAME SECONDS [REASON]; its console and what else it says is in out/vm/log/NAME.log. Without
+Prints one line for each: PASS|FAIL|SKIP NAME SECONDS [REASON], of a PASS (N s of processor); its console and what else it says is in out/vm/log/NAME.log. Without
 --full the long ones are skipped. Exit status: 0, or 1 where one failed."""
 import argparse
 import concurrent.futures
@@ -11,6 +11,7 @@ import importlib
 import multiprocessing
 import os
 import pathlib
+import resource
 import sys
 import time
 import traceback
@@ -41,10 +42,16 @@ def prepare(selected):
         guest.artifact(guest.Release(board, "1"))
 
 
+def processor():
+    """Processor seconds of the children that have ended: virtual machines above all."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def one(name, keep):
-    """Run a scenario in a process of its own: (verdict, seconds, reason)."""
+    """Run a scenario in a process of its own: (verdict, seconds, reason); that of a PASS are its processor seconds."""
     s = SCENARIOS[name]
-    began = time.monotonic()
+    began, used = time.monotonic(), processor()
     log = LOGS / f"{s.file}.log"
     log.unlink(missing_ok=True)
     device = Device(s.file, s.chain)
@@ -58,6 +65,7 @@ def one(name, keep):
         verdict, reason = "FAIL", str(e) if isinstance(e, Failure) else repr(e)
         with open(log, "a", encoding="utf-8") as f:
             traceback.print_exc(file=f)
+    reason = reason or f"({processor() - used:.0f} s of processor)"
     with open(log, "a", encoding="utf-8") as f:
         f.write("".join(f"== {line}\n" for line in context.said) + f"== {verdict} {name} {reason}\n")
     if not keep:
