@@ -268,14 +268,16 @@ START_TEST(regions)
 	for (at = 0; at < 300 * 1024; at += cut_at(at)->len)
 		ck_assert_uint_le(cut_at(at)->len, CHUNK);
 	ck_assert(cut_at(300 * 1024)->group);
-	/* Every file starts a chunk; its pieces are of one size. */
-	ck_assert_uint_eq(cut_at(300 * 1024)->len, CHUNK);
-	ck_assert_uint_eq(cut_at(396 * 1024)->len, 4 * 1024);
-	ck_assert_uint_eq(cut_at(400 * 1024)->len, 20 * 1024);
+	/* Every file starts a chunk, with a page alone; its other pieces are of one size. */
+	ck_assert_uint_eq(cut_at(300 * 1024)->len, 4 * 1024);
+	ck_assert_uint_eq(cut_at(304 * 1024)->len, CHUNK);
+	ck_assert_uint_eq(cut_at(368 * 1024)->len, CHUNK);
+	ck_assert_uint_eq(cut_at(400 * 1024)->len, 4 * 1024);
+	ck_assert_uint_eq(cut_at(404 * 1024)->len, 16 * 1024);
 	/* Small files may share one; others do not join it. */
 	ck_assert(is_cut(420 * 1024));
 	ck_assert_uint_eq(cut_at(432 * 1024)->len, 4 * 1024);
-	ck_assert_uint_eq(cut_at(436 * 1024)->len, 12 * 1024);
+	ck_assert_uint_eq(cut_at(440 * 1024)->len, 8 * 1024);
 	/* Free is zero, whatever is there. */
 	ck_assert(cut_at(448 * 1024)->zero);
 	ck_assert_uint_eq(cut_at(448 * 1024)->len, 64 * 1024);
