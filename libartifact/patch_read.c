@@ -318,7 +318,7 @@ static int decode_pieces(const uint8_t *p, size_t left, const struct art_patch_d
 		uint32_t stored;
 		int code;
 
-		if (left < 4)
+		if (!p || left < 4)
 			return art_fail(err, ART_E_PATCH_TABLE, "the patch's index ends early");
 		stored = art_get32(p);
 		if (stored > left - 4 || stored > ART_PATCH_RECORD_MAX)

@@ -36,6 +36,31 @@ def ask_inspect(program, old, path, keys, piped):
 	return result.returncode, name, result.stderr.decode().strip()
 
 
+# What the schema cannot say: it is about more than one value.
+JOINT = {"manifest-segments.patch", "manifest-twice.patch"}
+
+
+def judge_schema(directory, lines):
+	"""patch.schema.json says of every patch.json what the readers say of its form."""
+	try:
+		import jsonschema
+	except ImportError:
+		print("python3-jsonschema is not installed: patch.schema.json is not compared")
+		return 0
+	with open(os.path.join(HERE, "..", "..", "format-spec", "patch.schema.json"), encoding="utf-8") as file:
+		schema = jsonschema.Draft202012Validator(json.load(file))
+	faults = 0
+	for line in lines:
+		name, error = line.split("\t")[0], line.split("\t")[3]
+		with open(os.path.join(directory, name), "rb") as file:
+			head = file.read(512)
+			valid = schema.is_valid(json.loads(file.read(int(head[124:135], 8))))
+		if valid != (error != "format-version" and not error.startswith("manifest-") or name in JOINT):
+			faults += 1
+			print("FAIL schema: %s is %svalid, and %s" % (name, "" if valid else "not ", error))
+	return faults
+
+
 def main():
 	parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 	parser.add_argument("vectors")
@@ -67,7 +92,7 @@ def main():
 	if not readers or not lines:
 		sys.exit("run_patch.py: no reader or no vector")
 	with ThreadPoolExecutor(2) as pool:
-		faults = sum(pool.map(ask, lines))
+		faults = sum(pool.map(ask, lines)) + judge_schema(args.vectors, lines)
 	errors = [line.split("\t")[3] for line in lines]
 	print("%d patches, %d good and %d hostile with %d error names, %d readers, %d faults" % (
 		len(lines), errors.count("ok"), len(lines) - errors.count("ok"), len(set(errors) - {"ok"}),
