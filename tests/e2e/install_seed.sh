@@ -14,7 +14,6 @@ make_versions
 cd "$tmp"
 background python3 "$top_src/tests/e2e/bad_server.py" v2.artifact port 2>log
 url=http://127.0.0.1:$(port_of port)
-whole=$(stat -c %s v2.artifact)
 
 # Slot b runs and holds v1, with its index kept; slot a is noise of which nothing is known.
 expect_exit 0 inst install v1.artifact
@@ -45,7 +44,7 @@ slot_is a v2.artifact
 [ "$(json "d['copied'] > 2000000 and d['copied'] + d['download'] > 2000000 and d['download'] < 400000")" = true ] || fail "$(cat out)"
 [ "$(json "d['download'] <= d['received'] < d['download'] + 200000 and d['requests'] > 1")" = true ] || fail "$(cat out)"
 best=$bytes
-cp -a dev done
+cp -a dev finished
 grep -q '"copied": *[1-9]' dev/state/log || fail "the log does not tell: $(grep written dev/state/log)"
 # As text.
 fresh
@@ -55,7 +54,7 @@ expect_out "downloaded: $best bytes in "
 
 step "again: nothing is downloaded, nothing is written"
 rm -rf dev
-cp -a done dev
+cp -a finished dev
 boot_slot b
 boot_set trial=none left=0
 get 3
@@ -70,7 +69,7 @@ for off in range(1 << 20, 5 << 20, 1 << 18):
     f.write(os.urandom(512))'
 get 4
 slot_is a v2.artifact
-[ "$bytes" -gt "$best" ] && [ "$bytes" -lt $((best + 400000)) ] || fail "$bytes after a change, $best before"
+if [ "$bytes" -le "$best" ] || [ "$bytes" -ge $((best + 400000)) ]; then fail "$bytes after a change, $best before"; fi
 
 step "a kept index that is damaged, cut short, or gone: the slot is read through"
 for how in damaged short gone nomanifest; do
@@ -139,5 +138,5 @@ expect_exit 8 inst install "$url/norange/0/0"
 cmp dev/a.img before/a.img
 received=$(awk '/norange/ { n++ } END { print n }' log)
 [ "$received" = 1 ] || fail "$received requests to a server without ranges"
-: "$whole"
+
 assert_no_litter

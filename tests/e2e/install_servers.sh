@@ -93,7 +93,7 @@ fresh "full = never"
 exact "http://127.0.0.1:$nport/a.artifact"
 ! grep -v '^HTTP/1.1 206 ' nginx/access.log || fail "other answers"
 connections=$(awk '{ print $3 }' nginx/access.log | sort -u | wc -l)
-[ "$connections" -gt 1 ] && [ "$connections" -le 6 ] || fail "$connections connections"
+if [ "$connections" -le 1 ] || [ "$connections" -gt 6 ]; then fail "$connections connections"; fi
 : >nginx/access.log
 fresh "full = never" "ca = $tmp/cert.pem"
 exact "https://127.0.0.1:$tport/a.artifact"
