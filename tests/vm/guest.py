@@ -40,9 +40,10 @@ echo "LAB userspace version=$(. /etc/os-release; echo $IMAGE_VERSION) root=$(roo
 cat $given/job/raw >/run/job
 sh -c '. /usr/lib/lab/functions; . /run/job'
 echo "LAB job-rc=$?"
+# By path: busybox's shell has applets of these names, which only busybox's init understands.
 case $(cat $given/after/raw) in
-poweroff) poweroff ;;
-reboot) reboot ;;
+poweroff) /sbin/poweroff ;;
+reboot) /sbin/reboot ;;
 esac
 """
 

@@ -17,7 +17,7 @@ case $1 in stop) echo "LAB service stopped" >/dev/console ;; esac
 """
 DATA = """#!/bin/sh
 {headers}
-for d in run tmp; do mountpoint -q /$d || mount -t tmpfs tmpfs /$d; done
+for d in run tmp; do grep -q " /$d " /proc/mounts || mount -t tmpfs tmpfs /$d; done
 mount -t ext4 -o noatime "$(findpart PARTLABEL=data)" /data || echo "LAB no data partition" >/dev/console
 """
 START_JOB = """#!/bin/sh
@@ -91,7 +91,8 @@ def sysv():
     """Debian's init, rc, startpar and shutdown scripts, ordered by insserv from the headers."""
     scripts = {name: (TREE / "etc/init.d" / name).read_text() for name in ("sendsigs", "umountfs", "umountroot", "reboot", "halt")}
     scripts.update({
-        "lab-data": DATA.format(headers=_lsb("mountall", "S", "", "")),
+        # With /run mounted, init is told to make its FIFO there, as Debian's mountkernfs.sh does.
+        "lab-data": DATA.format(headers=_lsb("mountall", "S", "", "")) + "kill -USR1 1\n",
         "lab-service": SERVICE.format(headers=_lsb("lab-service", "2 3 4 5")),
         "lab-job": START_JOB.format(headers=_lsb("lab-job", "2 3 4 5")),
         "twinroot-boot-check": ours("sysv/twinroot-boot-check"),
@@ -105,7 +106,7 @@ def sysv():
                  *below("etc/default", "*")),
         "usr/sbin/telinit": "-> init", "usr/sbin/reboot": "-> halt", "usr/sbin/poweroff": "-> halt",
         "etc/init.d/rc": "-> /lib/init/rc", "etc/init.d/rcS": "-> /lib/init/rcS",
-        "etc/inittab": inittab, "etc/fstab": "", "var/.keep": "",
+        "etc/inittab": inittab + "lab:2345:respawn:/bin/sleep 100000\n", "etc/fstab": "", "var/.keep": "",
         **{f"etc/init.d/{name}": text for name, text in scripts.items()}, **_insserv(scripts),
         ONCE: ours("boot-check-once"),
     }
@@ -151,7 +152,8 @@ def systemd():
     """PID 1 with its journal; no udev, no generators, no logins: nothing of this machine needs them."""
     system = "usr/lib/systemd/system/"
     wants = {"sysinit.target": ["lab-data.service"], "multi-user.target": [
-        "lab-service.service", "lab-job.service", "lab-committed.service", "twinroot-boot-check.service"],
+        "lab-service.service", "lab-job.service", "twinroot-boot-check.service"],
+             "twinroot-boot-check.service": ["lab-committed.service"],
              "sockets.target": ["systemd-journald.socket", "systemd-journald-dev-log.socket"]}
     return {
         **debian("lib/systemd/systemd", "lib/systemd/systemd-shutdown", "lib/systemd/systemd-journald", "bin/systemctl",
