@@ -32,7 +32,7 @@ boot
 """
 
 GRUB_EARLY = "search.fs_label ESP root\nset prefix=($root)/grub\n"
-GRUB_MODULES = ["part_gpt", "part_msdos", "fat", "ext2", "squash4", "normal", "configfile", "linux", "loadenv", "test", "echo",
+GRUB_MODULES = ["part_gpt", "part_msdos", "fat", "ext2", "tar", "squash4", "normal", "configfile", "linux", "loadenv", "test", "echo",
                 "search", "search_label", "serial", "terminal", "reboot", "sleep", "minicmd", "cat", "ls", "regexp", "probe"]
 GRUB = {"i386-pc": ["biosdisk"], "x86_64-efi": ["efi_gop"]}
 

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 
+import factory
 import guest
 from chains import CHAINS
 from disk import Disk
@@ -30,6 +31,14 @@ class Device:
         image = guest.image(guest.artifact(release))
         self.disk = self.chain.make(self.folder / "disk.img", image, **options)
         return self
+
+    def shipped(self, *artifacts, **options):
+        """A disk as from the factory, with the boot files and the backend that are shipped; options of factory.disk_image."""
+        return self.copy_of(factory.disk_image(self.chain.board, *artifacts, **options))
+
+    def store(self):
+        """What the boot store says, read from outside."""
+        return factory.store(self.disk, self.chain.board)
 
     def copy_of(self, image):
         """A disk that was made before, copied; images are never shared (QEMU locks them)."""

@@ -35,7 +35,8 @@ exec </dev/null >/dev/console 2>&1
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 . /usr/lib/lab/functions
 given=/sys/firmware/qemu_fw_cfg/by_name/opt/twinroot
-echo "LAB userspace version=$(. /etc/os-release; echo $IMAGE_VERSION) root=$(root_device) uptime=$(cut -d' ' -f1 /proc/uptime)"
+echo "LAB userspace version=$(. /etc/os-release; echo $IMAGE_VERSION) root=$(root_device) uptime=$(cut -d' ' -f1 /proc/uptime)" \
+	$(grep -o 'twinroot\.[a-z]*=[^ ]*' /proc/cmdline)
 [ -f $given/job/raw ] || exit 0
 cat $given/job/raw >/run/job
 sh -c '. /usr/lib/lab/functions; . /run/job'
@@ -48,6 +49,10 @@ esac
 """
 
 FUNCTIONS = r"""# For jobs.
+checked() { # wait until boot-check has ended (factory.py), its status
+	until [ -f /run/checked ]; do sleep 0.1; done
+	return "$(cat /run/checked)"
+}
 root_device() { # the device that / is on
 	d=$(mountpoint -d / 2>/dev/null || stat -c %d /)
 	case $d in *:*) ;; *) d=$((d >> 8 & 0xfff)):$((d & 0xff)) ;; esac
