@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Disks as a factory makes them: `mkartifact disk` from signed artifacts, with the boot files and backends that are shipped; nothing on
-them is the laboratory's own but the settings that every board has. And what an integrator's image has besides: an init
-that runs boot-check, a data partition that is made anew when it is lost."""
+them is the laboratory's own but the settings that every board has. And an init that runs boot-check."""
 import dataclasses
 import functools
 import tempfile
@@ -21,13 +20,6 @@ DATA_SIZE = 32 * MIB
 STORES = {"virt": "uboot", "x86": "grub"}
 STORE_PARTS = {"virt": (("env", 0), ("env", 8 * MIB)), "x86": (("twinroot-1", 0), ("twinroot-2", 0))}
 
-SYSINIT = guest.SYSINIT.replace(
-    'data=$(findpart PARTLABEL=data) && mount -t ext4 -o noatime "$data" /data || echo "LAB no data partition"',
-    'data=$(findpart PARTLABEL=data)\n'
-    'mount -t ext4 -o noatime "$data" /data || {\n'
-    '\techo "LAB the data partition is lost; made anew"\n'
-    '\tmkfs.ext2 -L data "$data" >/dev/null && mount -t ext4 -o noatime "$data" /data\n'
-    '}')
 CHECK = """#!/bin/sh
 exec </dev/null >/dev/console 2>&1
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
@@ -41,7 +33,6 @@ mv /run/checked.new /run/checked
 INIT = {
     "etc/inittab": guest.INITS["busybox"]["etc/inittab"].replace(
         "::once:/usr/lib/lab/job", "::once:/usr/lib/lab/check\n::once:/usr/lib/lab/job"),
-    "etc/init.d/rcS": SYSINIT,
     "usr/lib/lab/check": CHECK,
     "etc/twinroot/env-1.config": "/dev/vda2 0x0 0x4000\n",
     "etc/twinroot/env-2.config": "/dev/vda2 0x800000 0x4000\n",
