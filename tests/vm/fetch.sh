@@ -17,7 +17,7 @@ shift
 fetch_inits() {
 	debs_open amd64 "$dir/inits"
 	debs_install "$dir/inits" systemd libeinfo1 librc1 libpam0g
-	debs_unpack "$dir/inits" sysvinit-core sysvinit-utils initscripts sysv-rc startpar insserv openrc
+	debs_unpack "$dir/inits" sysvinit-core sysvinit-utils initscripts sysv-rc startpar insserv openrc dash
 	debs_close
 	touch "$dir/inits/.complete"
 }

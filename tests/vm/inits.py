@@ -30,9 +30,7 @@ START_JOB = """#!/bin/sh
 def ours(path):
     """A file of installer/init, made by the build that is installed into the guests."""
     run("make", "-s", "-C", OUT / "native", f"installer/init/{path}")
-    text = (OUT / "native/installer/init" / path).read_text()
-    # Its first line makes a file executable in the guest.
-    return text
+    return (OUT / "native/installer/init" / path).read_text()
 
 
 def debian(*paths):
@@ -103,10 +101,12 @@ def sysv():
     return {
         **debian("sbin/init", "sbin/halt", "sbin/shutdown", "sbin/runlevel", "bin/startpar", "sbin/killall5", "sbin/fstab-decode",
                  "lib/init/rc", "lib/init/rcS", *below("lib/init", "*.sh"), *below("lib/lsb", "*", "*/*"),
-                 *below("etc/default", "*")),
+                 *below("etc/default", "*"), "bin/dash"),
+        # busybox's shell takes its own applets for these scripts' programs.
+        "usr/bin/sh": "-> dash",
         "usr/sbin/telinit": "-> init", "usr/sbin/reboot": "-> halt", "usr/sbin/poweroff": "-> halt",
         "etc/init.d/rc": "-> /lib/init/rc", "etc/init.d/rcS": "-> /lib/init/rcS",
-        "etc/inittab": inittab + "lab:2345:respawn:/bin/sleep 100000\n", "etc/fstab": "", "var/.keep": "",
+        "etc/inittab": inittab + "lab:2345:respawn:/bin/sh -c 'touch /run/lab-getty; exec sleep 100000'\n", "etc/fstab": "", "var/.keep": "",
         **{f"etc/init.d/{name}": text for name, text in scripts.items()}, **_insserv(scripts),
         ONCE: ours("boot-check-once"),
     }
@@ -119,7 +119,7 @@ def openrc():
 
     return {
         **debian("sbin/openrc", "sbin/openrc-init", "sbin/openrc-run", "sbin/openrc-shutdown", "sbin/rc-service", "sbin/rc-update",
-                 "lib/rc/version", "etc/rc.conf", *below("lib/rc/bin", "*"), *below("lib/rc/sbin", "*"), *below("lib/rc/sh", "*")),
+                 "lib/rc/version", "etc/rc.conf", "etc/insserv.conf", *below("lib/rc/bin", "*"), *below("lib/rc/sbin", "*"), *below("lib/rc/sh", "*")),
         "usr/sbin/init": "-> openrc-init",
         "usr/sbin/reboot": "#!/bin/sh\nexec openrc-shutdown -r now\n",
         "usr/sbin/poweroff": "#!/bin/sh\nexec openrc-shutdown -p now\n",
