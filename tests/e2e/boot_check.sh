@@ -19,7 +19,7 @@ conf() { # EXTRA LINE OF [checks]...
 		echo "program = $top_build/artifact-fetch"
 	} >>dev/install.conf
 }
-bc() { inst boot-check --no-reboot "$@"; }
+bc() { inst boot-check --no-reboot; }
 state() { python3 "$top_src/tests/e2e/state_record.py" set dev/state/state "$@"; }
 state_says() { # EXPRESSION of d
 	have=$(python3 "$top_src/tests/e2e/state_record.py" show dev/state/state | python3 -c 'import json, sys
@@ -66,10 +66,9 @@ pass 2" ] || fail "checks ran: $(cat passes)"
 rm checks/10-env
 
 step "checks: fail, ask again, deadline, not executable, noise"
-back() { # REASON [OPTION...]: the trial on a goes back, for that
+back() { # REASON: the trial on a goes back, for that
 	lib_reason=$1
-	shift
-	expect_exit 1 bc "$@"
+	expect_exit 1 bc
 	expect_err "a reboot is due"
 	boot_says default=b trial=none bad=a
 	state_says "d['phase'] == 'rolled-back' and d['reason'] == '$lib_reason' and d['a']['content'] == 'bad'"
