@@ -29,61 +29,143 @@
 #define PREFIX "twinroot_"
 #define COPIES 2
 
-/* The environments at one moment. Opened for each act: U-Boot tools may have written in between. */
+/* What others keep in the environment; written back with ours where the copies take turns. */
+struct other {
+	struct other *next;
+	char *value;
+	char name[];
+};
+
+struct copy {
+	const char *path;
+	bool valid;
+	uint64_t sequence;
+	struct boot_state state;
+	struct art_err why; /* a value that is not understood */
+	struct other *others;
+};
+
+/* The copies at one moment. Read for each act: U-Boot tools may have written in between. */
 struct store {
-	const char *path[COPIES];
-	struct uboot_ctx *ctx[COPIES];
-	bool valid[COPIES];
-	uint64_t sequence[COPIES];
+	struct copy copy[COPIES];
 	int count;
 	int current; /* -1: none is valid */
 };
 
-static void store_close(struct store *s)
+static void store_free(struct store *s)
 {
 	int i;
 
 	for (i = 0; i < s->count; i++)
-		if (s->ctx[i]) {
-			libuboot_close(s->ctx[i]);
-			libuboot_exit(s->ctx[i]);
+		while (s->copy[i].others) {
+			struct other *next = s->copy[i].others->next;
+
+			free(s->copy[i].others->value);
+			free(s->copy[i].others);
+			s->copy[i].others = next;
 		}
 	memset(s, 0, sizeof(*s));
 }
 
-static uint64_t get_sequence(struct uboot_ctx *ctx)
+/* The library locks the environment from here to env_close, and waits for its lock even within one process: never two at
+ * once. *VALID: it has a right checksum; one that has not can still be written. */
+static int env_open(const char *path, struct uboot_ctx **ctx, bool *valid, struct art_err *err)
 {
-	cleanup_free char *text = libuboot_get_env(ctx, PREFIX "sequence");
-
-	return text && strlen(text) <= 15 ? strtoull(text, NULL, 16) : 0;
-}
-
-static int open_copy(struct store *s, int i, struct art_err *err)
-{
-	if (libuboot_initialize(&s->ctx[i], NULL) < 0) {
-		s->ctx[i] = NULL;
+	if (libuboot_initialize(ctx, NULL) < 0) {
+		*ctx = NULL;
 		return art_fail_memory(err);
 	}
-	if (libuboot_read_config(s->ctx[i], s->path[i]) < 0)
-		return art_fail(err, ART_E_USAGE, "cannot use '%s' (see fw_env.config)", s->path[i]);
-	s->valid[i] = libuboot_open(s->ctx[i]) >= 0;
-	if (s->valid[i])
-		s->sequence[i] = get_sequence(s->ctx[i]);
+	if (libuboot_read_config(*ctx, path) < 0) {
+		libuboot_exit(*ctx);
+		return art_fail(err, ART_E_USAGE, "cannot use '%s' (see fw_env.config)", path);
+	}
+	*valid = libuboot_open(*ctx) >= 0;
 	return 0;
 }
 
-static int store_open(struct store *s, const struct config *c, struct art_err *err)
+static void env_close(struct uboot_ctx *ctx)
 {
+	libuboot_close(ctx);
+	libuboot_exit(ctx);
+}
+
+static void read_words(struct copy *c, struct uboot_ctx *ctx)
+{
+	static const char *const names[] = { "default", "trial",  "left",
+					     "bad",	"booted", "transaction" };
+	cleanup_free char *sequence = libuboot_get_env(ctx, PREFIX "sequence");
+	size_t i;
+
+	if (sequence && strlen(sequence) <= 15)
+		c->sequence = strtoull(sequence, NULL, 16);
+	boot_state_init(&c->state);
+	for (i = 0; i < ART_ARRAY_SIZE(names) && c->why.code == 0; i++) {
+		char full[32];
+		cleanup_free char *value = NULL;
+
+		snprintf(full, sizeof(full), PREFIX "%s", names[i]);
+		value = libuboot_get_env(ctx, full);
+		if (value && boot_state_set(&c->state, names[i], value) < 0)
+			art_fail(&c->why, ART_E_FAILED,
+				 "variable '%s' is '%s', which is not understood", full, value);
+	}
+}
+
+static int read_others(struct copy *c, struct uboot_ctx *ctx, struct art_err *err)
+{
+	void *var = NULL;
+
+	while ((var = libuboot_iterator(ctx, var))) {
+		const char *name = libuboot_getname(var), *value = libuboot_getvalue(var);
+		struct other *o;
+
+		if (strncmp(name, PREFIX, strlen(PREFIX)) == 0)
+			continue;
+		o = malloc(sizeof(*o) + strlen(name) + 1);
+		if (!o)
+			return art_fail_memory(err);
+		strcpy(o->name, name);
+		o->next = c->others;
+		c->others = o;
+		o->value = strdup(value);
+		if (!o->value)
+			return art_fail_memory(err);
+	}
+	return 0;
+}
+
+static int read_copy(struct copy *c, bool turns, struct art_err *err)
+{
+	struct uboot_ctx *ctx = NULL;
+	int code = env_open(c->path, &ctx, &c->valid, err);
+
+	if (code < 0)
+		return code;
+	if (c->valid)
+		read_words(c, ctx);
+	if (c->valid && turns)
+		code = read_others(c, ctx, err);
+	env_close(ctx);
+	/* Where the copies take turns, the boot script passes over one that lacks these. */
+	if (turns && (c->sequence == 0 || c->state.standard == BOOT_NONE))
+		c->valid = false;
+	return code;
+}
+
+static int store_read(struct store *s, const struct config *c, struct art_err *err)
+{
+	bool turns = c->boot_environment_copy != NULL;
 	int i, code = 0;
 
 	memset(s, 0, sizeof(*s));
-	s->path[0] = c->boot_environment;
-	s->path[1] = c->boot_environment_copy;
+	s->copy[0].path = c->boot_environment;
+	s->copy[1].path = c->boot_environment_copy;
 	s->current = -1;
-	for (; s->count < (s->path[1] ? 2 : 1) && code == 0; s->count++)
-		code = open_copy(s, s->count, err);
+	for (; s->count < (turns ? 2 : 1) && code == 0; s->count++)
+		code = read_copy(&s->copy[s->count], turns, err);
 	for (i = 0; i < s->count; i++)
-		if (s->valid[i] && (s->current < 0 || s->sequence[i] > s->sequence[s->current]))
+		if (s->copy[i].valid &&
+		    (s->current < 0 || s->copy[i].sequence > s->copy[s->current].sequence))
 			s->current = i;
 	return code;
 }
@@ -91,10 +173,10 @@ static int store_open(struct store *s, const struct config *c, struct art_err *e
 static int uboot_open(struct boot *b, const struct config *c, struct art_err *err)
 {
 	struct store s;
-	int code = store_open(&s, c, err);
+	int code = store_read(&s, c, err);
 
 	(void)b;
-	store_close(&s);
+	store_free(&s);
 	return code;
 }
 
@@ -103,26 +185,17 @@ static void uboot_close(struct boot *b)
 	(void)b;
 }
 
-static int read_state(const struct store *store, struct boot_state *s, struct art_err *err)
+static int current_state(const struct store *store, struct boot_state *s, struct art_err *err)
 {
-	static const char *const names[] = { "default", "trial",  "left",
-					     "bad",	"booted", "transaction" };
-	size_t i;
+	const struct copy *a = &store->copy[0], *b = &store->copy[1];
 
 	if (store->current < 0)
 		return art_fail(err, ART_E_BOOT_LOST, "no valid environment where '%s' points%s%s%s",
-				store->path[0], store->path[1] ? ", nor where '" : "",
-				store->path[1] ? store->path[1] : "", store->path[1] ? "' does" : "");
-	for (i = 0; i < ART_ARRAY_SIZE(names); i++) {
-		char full[32];
-		cleanup_free char *value = NULL;
-
-		snprintf(full, sizeof(full), PREFIX "%s", names[i]);
-		value = libuboot_get_env(store->ctx[store->current], full);
-		if (value && boot_state_set(s, names[i], value) < 0)
-			return art_fail(err, ART_E_FAILED,
-					"variable '%s' is '%s', which is not understood", full, value);
-	}
+				a->path, b->path ? ", nor where '" : "", b->path ? b->path : "",
+				b->path ? "' does" : "");
+	if (store->copy[store->current].why.code < 0)
+		return art_fail(err, ART_E_FAILED, "%s", store->copy[store->current].why.text);
+	*s = store->copy[store->current].state;
 	if (boot_booted_from_cmdline() != BOOT_NONE)
 		s->booted = boot_booted_from_cmdline();
 	return 0;
@@ -131,11 +204,11 @@ static int read_state(const struct store *store, struct boot_state *s, struct ar
 static int uboot_get(struct boot *b, struct boot_state *s, struct art_err *err)
 {
 	struct store store;
-	int code = store_open(&store, b->config, err);
+	int code = store_read(&store, b->config, err);
 
 	if (code == 0)
-		code = read_state(&store, s, err);
-	store_close(&store);
+		code = current_state(&store, s, err);
+	store_free(&store);
 	return code;
 }
 
@@ -147,40 +220,52 @@ static int set_number(struct uboot_ctx *ctx, const char *name, bool hex, uint64_
 	return libuboot_set_env(ctx, name, text);
 }
 
-/* What others keep in the environment goes along. */
-static int copy_others(struct uboot_ctx *to, struct uboot_ctx *from)
+static int set_words(struct uboot_ctx *ctx, const struct boot_state *s, struct art_err *err)
 {
-	void *var = NULL;
+	static const char *const slots[] = { "none", "a", "b" };
+	static const char *const bads[] = { "none", "a", "b", "ab" };
 
-	while ((var = libuboot_iterator(from, var)))
-		if (strncmp(libuboot_getname(var), PREFIX, strlen(PREFIX)) != 0 &&
-		    libuboot_set_env(to, libuboot_getname(var), libuboot_getvalue(var)) < 0)
-			return -1;
+	if (libuboot_set_env(ctx, PREFIX "default", slots[s->standard + 1]) < 0 ||
+	    libuboot_set_env(ctx, PREFIX "trial", slots[s->trial + 1]) < 0 ||
+	    set_number(ctx, PREFIX "left", false, s->left) < 0 ||
+	    libuboot_set_env(ctx, PREFIX "bad", bads[s->bad[0] + 2 * s->bad[1]]) < 0 ||
+	    set_number(ctx, PREFIX "transaction", false, s->transaction) < 0)
+		return art_fail(err, ART_E_FAILED, "cannot set a variable");
+	return 0;
+}
+
+/* What makes this copy the one that counts, and what others keep. */
+static int set_turn(struct uboot_ctx *ctx, const struct copy *from, struct art_err *err)
+{
+	const struct other *o;
+
+	for (o = from ? from->others : NULL; o; o = o->next)
+		if (libuboot_set_env(ctx, o->name, o->value) < 0)
+			return art_fail(err, ART_E_FAILED, "cannot set a variable");
+	if (set_number(ctx, PREFIX "sequence", true, (from ? from->sequence : 0) + 1) < 0)
+		return art_fail(err, ART_E_FAILED, "cannot set a variable");
 	return 0;
 }
 
 /* Write the whole of S in one store. */
 static int write_state(struct store *store, const struct boot_state *s, struct art_err *err)
 {
-	static const char *const slots[] = { "none", "a", "b" };
-	static const char *const bads[] = { "none", "a", "b", "ab" };
-	int n = store->count == 2 && store->current == 0 ? 1 : 0;
-	uint64_t sequence = store->current < 0 ? 0 : store->sequence[store->current];
-	struct uboot_ctx *ctx = store->ctx[n];
+	bool turns = store->count == 2, valid;
+	int n = turns && store->current == 0 ? 1 : 0;
+	struct uboot_ctx *ctx = NULL;
+	int code = env_open(store->copy[n].path, &ctx, &valid, err);
 
-	if ((store->current >= 0 && store->current != n &&
-	     copy_others(ctx, store->ctx[store->current]) < 0) ||
-	    libuboot_set_env(ctx, PREFIX "default", slots[s->standard + 1]) < 0 ||
-	    libuboot_set_env(ctx, PREFIX "trial", slots[s->trial + 1]) < 0 ||
-	    set_number(ctx, PREFIX "left", false, s->left) < 0 ||
-	    libuboot_set_env(ctx, PREFIX "bad", bads[s->bad[0] + 2 * s->bad[1]]) < 0 ||
-	    set_number(ctx, PREFIX "transaction", false, s->transaction) < 0 ||
-	    (store->count == 2 && set_number(ctx, PREFIX "sequence", true, sequence + 1) < 0))
-		return art_fail(err, ART_E_FAILED, "cannot set a variable");
-	if (libuboot_env_store(ctx) < 0)
-		return art_fail(err, ART_E_IO, "cannot store the environment where '%s' points",
-				store->path[n]);
-	return 0;
+	if (code < 0)
+		return code;
+	code = set_words(ctx, s, err);
+	if (code == 0 && turns)
+		code = set_turn(ctx, store->current < 0 ? NULL : &store->copy[store->current],
+				err);
+	if (code == 0 && libuboot_env_store(ctx) < 0)
+		code = art_fail(err, ART_E_IO, "cannot store the environment where '%s' points",
+				store->copy[n].path);
+	env_close(ctx);
+	return code;
 }
 
 /* One act: read, let CHANGE do its part, write. */
@@ -190,11 +275,11 @@ static int act(struct boot *b, void (*change)(struct boot_state *s, int slot, un
 {
 	struct boot_state s;
 	struct store store;
-	int code = store_open(&store, b->config, err);
+	int code = store_read(&store, b->config, err);
 
 	boot_state_init(&s);
 	if (code == 0 && !(anew && store.current < 0))
-		code = read_state(&store, &s, err);
+		code = current_state(&store, &s, err);
 	if (code == 0) {
 		if (change)
 			change(&s, slot, tries);
@@ -202,7 +287,7 @@ static int act(struct boot *b, void (*change)(struct boot_state *s, int slot, un
 			s.transaction = *transaction;
 		code = write_state(&store, &s, err);
 	}
-	store_close(&store);
+	store_free(&store);
 	return code;
 }
 

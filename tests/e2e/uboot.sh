@@ -92,6 +92,49 @@ printf 'twinroot_default=c\n' | mkenvimage -r -s 0x4000 -o env1 -
 cp env1 env2
 expect_exit 1 inst install v1.artifact
 expect_err "'twinroot_default' is 'c'"
+
+step "two copies that the boot script keeps: every write goes to the one that does not count"
+rm -rf dev/state
+sed -i "s|^environment = .*|&\\nenvironment-copy = $tmp/copy.config|" dev/install.conf
+printf 'other=kept\ntwinroot_sequence=9\ntwinroot_default=a\ntwinroot_booted=a\n' >env.txt
+mkenvimage -s 0x4000 -o env1 env.txt
+cp env1 env2
+printf '%s 0x0 0x4000\n' "$tmp/env1" >fw_env.config
+printf '%s 0x0 0x4000\n' "$tmp/env2" >copy.config
+copy() { # CONFIG NAME VALUE
+	have=$(fw_printenv -c "$1" -n "$2")
+	[ "$have" = "$3" ] || fail "$1: $2 is '$have', not '$3'"
+}
+cp env1 before.env
+expect_exit 0 inst install v1.artifact
+copy copy.config twinroot_sequence a
+copy copy.config twinroot_bad b
+copy copy.config other kept
+copy fw_env.config twinroot_sequence b
+copy fw_env.config twinroot_trial b
+copy fw_env.config twinroot_left 4
+copy fw_env.config other kept
+expect_exit 0 inst status --json
+[ "$(json "d['boot']['caution']")" = null ] || fail "a caution about two copies"
+for n in 1 2; do
+	cp env$n save
+	dd if=/dev/urandom of=env$n bs=1000 count=1 conv=notrunc 2>/dev/null
+	expect_exit 0 inst status --json
+	[ "$(json "d['boot']['default'], d['boot']['trial'], d['boot']['bad'] if 'bad' in d['boot'] else 0" | cut -c 1-5)" = '["a",' ] || fail "with env$n torn"
+	cp save env$n
+done
+step "a copy that the boot script would pass over does not count here"
+printf 'twinroot_default=b\n' | mkenvimage -s 0x4000 -o env1 -
+expect_exit 0 inst status --json
+[ "$(json "d['boot']['default']")" = a ] || fail "a copy without a sequence counted"
+printf 'twinroot_sequence=ff\ntwinroot_default=x\n' | mkenvimage -s 0x4000 -o env1 -
+expect_exit 0 inst status --json
+[ "$(json "d['boot']['default']")" = a ] || fail "a copy without a default counted"
+step "both lost: boot-check makes them anew, the command line says what runs"
+dd if=/dev/urandom of=env1 bs=1000 count=1 conv=notrunc 2>/dev/null
+dd if=/dev/urandom of=env2 bs=1000 count=1 conv=notrunc 2>/dev/null
+expect_error 6 boot-lost inst install v1.artifact
+sed -i '/^environment-copy/d' dev/install.conf
 rm fw_env.config
 expect_exit 2 inst status
 cmp before.img dev/b.img
