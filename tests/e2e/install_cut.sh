@@ -82,14 +82,14 @@ expect_exit 0 inst install --json v1.artifact
 [ "$(json "d['written'] < 3800000")" = true ] || fail "everything was written again: $(cat out)"
 
 step "a write that the storage lost is found and made again; storage that goes on losing them is not used"
-# pwrite calls: the two blocks of a new record, `installing`, then the slot, and `installed` as the last.
+# pwrite calls: the two blocks of a new record, `installing` into both, then the slot, and `installed` as the last.
 reset
 # shellcheck disable=SC2086
 shim lost 0 $run
 last=$(calls)
 [ "$last" -gt 6 ] || fail "only $last writes"
 mended=0
-for at in 4 $((last / 2)) $((last - 1)); do
+for at in 5 $((last / 2)) $((last - 1)); do
 	reset
 	status=0
 	# shellcheck disable=SC2086
