@@ -285,6 +285,48 @@ expect_exit 0 inst install v1.artifact
 start b
 expect_exit 0 bc
 
+step "what the device cannot be opened with any more when the settle time is over"
+conf "settle = 5"
+check 40-begun <<'END'
+touch "$(dirname "$0")/../begun"
+END
+spoiled() { # COMMAND: while the trial on b settles
+	rm -f begun
+	start b
+	bc >bc.out 2>&1 &
+	pid=$!
+	cleanup "kill -9 $pid 2>/dev/null"
+	for _ in $(seq 300); do [ ! -e begun ] || break; sleep 0.1; done
+	[ -e begun ] || fail "the trial did not begin"
+	"$@"
+	status=0
+	wait $pid || status=$?
+	[ $status = 1 ] && grep -q "a reboot is due" bc.out || fail "boot-check ended with $status: $(cat bc.out)"
+}
+expect_exit 0 inst install v2.artifact
+start a
+expect_exit 0 bc
+expect_exit 0 inst install v1.artifact
+# It does not know then which slot runs, and must not give up the other one.
+spoiled mv dev/a.img a.away
+mv a.away dev/a.img
+boot_says default=a trial=none bad=b
+state_says 'd["phase"] == "rolled-back" and d["active"] == "a" and d["b"]["content"] == "bad"'
+boot_slot a
+state boot=other
+expect_exit 0 inst install v1.artifact
+# No record and no backend to act with: restarting uses up the tries.
+spoil_state() { mv dev/state state.away && : >dev/state; }
+spoiled spoil_state
+rm dev/state
+mv state.away dev/state
+boot_says default=a trial=b left=2 bad=none
+conf "settle = 0"
+rm checks/40-begun
+start b
+expect_exit 0 bc
+expect_out "slot b runs and is the default, committed"
+
 step "every pair of store and record"
 expect_exit 0 inst install v2.artifact
 python3 "$top_src/tests/e2e/boot_pairs.py" "$top_build/artifact-install" "$tmp/dev"
