@@ -117,6 +117,16 @@ logged "did not end within 1 seconds"
 again
 chmod -x checks/20-luck
 back "check-failed: 20-luck"
+cat >checks/20-luck <<'END'
+#!/bin/sh
+exit 1
+END
+chmod +x checks/20-luck
+again
+# A parent that ignores SIGCHLD leaves it so, and then no end of a program is told.
+bc() { env --ignore-signal=CHLD "$top_build/artifact-install" -c dev/install.conf boot-check --no-reboot; }
+back "check-failed: 20-luck"
+bc() { inst boot-check --no-reboot; }
 mv checks/20-luck checks/20-luck.orig
 conf "settle = 0"
 
