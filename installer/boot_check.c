@@ -199,7 +199,7 @@ static int perform(struct check *c, enum reconcile_act act, enum outcome *out, b
 	*again = true;
 	switch (act) {
 	case ACT_COMMIT:
-		return switch_commit(d, d->state.reason, err);
+		return switch_commit(d, "", err);
 	case ACT_REDO_COMMIT:
 		*again = false;
 		return redo_commit(d, out, err);

@@ -181,6 +181,11 @@ state boot=other
 expect_exit 0 bc
 state_says 'd["phase"] == "rolled-back" and d["reason"] == "never-started"'
 expect_exit 0 inst install v1.artifact
+boot_set trial=none left=0 bad=b "transaction=$(($(sed -n 's/^transaction=//p' dev/boot) + 1))"
+state boot=other reason=by-hand
+expect_exit 0 bc
+state_says 'd["phase"] == "rolled-back" and d["reason"] == "by-hand"'
+expect_exit 0 inst install v1.artifact
 boot_set trial=none left=0 bad=b
 state boot=other
 expect_exit 1 bc
