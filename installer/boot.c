@@ -25,6 +25,13 @@ static const struct boot_ops *const backends[] = {
 #endif
 };
 
+void boot_close(struct boot *b)
+{
+	if (b->ops)
+		b->ops->close(b);
+	memset(b, 0, sizeof(*b));
+}
+
 int boot_open(struct boot *b, const struct config *config, struct art_err *err)
 {
 	size_t i;
@@ -36,19 +43,14 @@ int boot_open(struct boot *b, const struct config *config, struct art_err *err)
 			continue;
 		b->config = config;
 		b->ops = backends[i];
-		if (b->ops->open(b, config, err) < 0)
-			return art_wrap(err, "boot backend '%s'", b->ops->name);
-		return 0;
+		if (b->ops->open(b, config, err) == 0)
+			return 0;
+		/* So that nobody acts through a backend that did not open. */
+		boot_close(b);
+		return art_wrap(err, "boot backend '%s'", backends[i]->name);
 	}
 	return art_fail(err, ART_E_USAGE, "there is no boot backend '%s' in this build",
 			config->boot_backend);
-}
-
-void boot_close(struct boot *b)
-{
-	if (b->ops)
-		b->ops->close(b);
-	memset(b, 0, sizeof(*b));
 }
 
 void boot_state_init(struct boot_state *s)

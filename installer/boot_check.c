@@ -32,9 +32,11 @@ struct check {
 	const char *config_path;
 	struct device device;
 	bool open;
+	bool whole;             /* and all of it: what failed to open halfway is not to be acted on */
 	bool no_reboot;
 	bool stay;              /* there is nothing better to go back to */
 	int64_t deadline;       /* of the LOCAL gate, proc_now() */
+	int on_trial;           /* the slot that the gate judges */
 	struct gate_fault fault;
 };
 
@@ -62,6 +64,7 @@ static int take(struct check *c, struct art_err *err)
 		release(c);
 		code = device_open(&c->device, c->config_path, DEVICE_CHECK, err);
 		c->open = true;
+		c->whole = code == 0;
 		if (code != ART_E_STATE_LOCKED)
 			break;
 		watchdog_allow(60);
@@ -157,6 +160,33 @@ static const char *reason_or(const struct device *d, const char *otherwise)
 	return d->state.reason[0] ? d->state.reason : otherwise;
 }
 
+static int go_back(struct check *c, enum outcome *out, struct art_err *err)
+{
+	struct device *d = &c->device;
+	int code;
+
+	cli_warn("slot %c does not pass: %s: %s", 'a' + d->running, c->fault.reason,
+		 c->fault.text);
+	*out = c->stay ? STAYING : GONE_BACK;
+	if (c->stay)
+		return 0;
+	/* A store that was lost under the trial has no default to go back to. */
+	code = d->boot_lost ? boot_commit(&d->boot, 1 - d->running, d->state.transaction, err) : 0;
+	return code < 0 ? code : switch_give_up(d, d->running, c->fault.reason, err);
+}
+
+/* Where that cannot be written down, restarting ends the trial too: the boot chain counts its tries. */
+static int leave_trial(struct check *c, const char *reason, const char *text, enum outcome *out)
+{
+	struct art_err err = { 0 };
+
+	snprintf(c->fault.reason, sizeof(c->fault.reason), "%s", reason);
+	snprintf(c->fault.text, sizeof(c->fault.text), "%s", text);
+	if (go_back(c, out, &err) < 0)
+		cli_warn("%s", err.text);
+	return 0;
+}
+
 /* One act of the table. *AGAIN: another may follow from it. */
 static int perform(struct check *c, enum reconcile_act act, enum outcome *out, bool *again,
 		   struct art_err *err)
@@ -169,7 +199,7 @@ static int perform(struct check *c, enum reconcile_act act, enum outcome *out, b
 	*again = true;
 	switch (act) {
 	case ACT_COMMIT:
-		return switch_commit(d, d->state.reason, err);
+		return switch_commit(d, "", err);
 	case ACT_REDO_COMMIT:
 		*again = false;
 		return redo_commit(d, out, err);
@@ -185,8 +215,7 @@ static int perform(struct check *c, enum reconcile_act act, enum outcome *out, b
 		return switch_give_up(d, other, "tries-used-up", err);
 	case ACT_BACK:
 		*again = false;
-		*out = GONE_BACK;
-		return switch_give_up(d, d->running, reason_or(d, "incomplete"), err);
+		return leave_trial(c, reason_or(d, "incomplete"), "it must not run", out);
 	case ACT_RECORD_BACK:
 		return switch_record_given_up(d, other, d->boot_state.transaction,
 					      reason_or(d, "given-up"), err);
@@ -360,21 +389,6 @@ static int remote_gate(struct check *c, enum remote_verdict *verdict, struct art
 	}
 }
 
-static int go_back(struct check *c, enum outcome *out, struct art_err *err)
-{
-	struct device *d = &c->device;
-	int code;
-
-	cli_warn("slot %c does not pass: %s: %s", 'a' + d->running, c->fault.reason,
-		 c->fault.text);
-	*out = c->stay ? STAYING : GONE_BACK;
-	if (c->stay)
-		return 0;
-	/* A store that was lost under the trial has no default to go back to. */
-	code = d->boot_lost ? boot_commit(&d->boot, 1 - d->running, d->state.transaction, err) : 0;
-	return code < 0 ? code : switch_give_up(d, d->running, c->fault.reason, err);
-}
-
 static int run_gate(struct check *c, enum outcome *out, struct art_err *err)
 {
 	enum remote_verdict verdict = REMOTE_COMMIT;
@@ -402,28 +416,53 @@ static int run_gate(struct check *c, enum outcome *out, struct art_err *err)
 	return switch_commit(&c->device, verdict == REMOTE_UNPROVEN ? "unproven" : "", err);
 }
 
-/* The configuration or a partition is not what this program can work with. On trial that is the new release's fault: give
- * the slot up, if only by restarting until the bootloader has counted its tries. */
-static int emergency(struct check *c, const struct art_err *why, enum outcome *out)
+/* Give slot RUNNING up with a device that opened halfway or not at all, if only by restarting until the bootloader has counted
+ * its tries. RUNNING comes from elsewhere: such a device does not know what runs. */
+static void abandon(struct check *c, int running, const char *reason)
 {
 	struct device *d = &c->device;
 	struct art_err err = { 0 };
-	int booted = d->boot_state.booted;
+
+	if (!d->boot.ops || running == BOOT_NONE || d->boot_state.standard == running)
+		return;
+	d->running = running;
+	if (d->state_file.fd >= 0 ?
+		    switch_give_up(d, running, reason, &err) < 0 :
+		    boot_bad(&d->boot, running, device_next_transaction(d), &err) < 0)
+		cli_warn("%s", err.text);
+}
+
+/* The configuration or a partition is not what this program can work with. On trial that is the new release's fault. */
+static int emergency(struct check *c, const struct art_err *why, enum outcome *out)
+{
+	const struct device *d = &c->device;
+	int booted = d->boot.ops ? d->boot_state.booted : BOOT_NONE;
 
 	*out = STAYING;
 	if (!boot_evidence_trial())
+		return -1;
+	/* Committed since: the boot chain's word is as old as this boot. */
+	if (booted != BOOT_NONE && d->boot_state.standard == booted)
 		return -1;
 	cli_warn("this boot is a trial, and the installer cannot work in it: %s", why->text);
 	*out = GONE_BACK;
 	if (d->boot.ops && booted == BOOT_NONE)
 		booted = d->boot_state.trial;
-	if (!d->boot.ops || booted == BOOT_NONE || d->boot_state.standard == booted)
-		return 0;
-	d->running = booted;
-	if (d->state_file.fd >= 0 ?
-		    switch_give_up(d, booted, "cannot-update: configuration", &err) < 0 :
-		    boot_bad(&d->boot, booted, device_next_transaction(d), &err) < 0)
-		cli_warn("%s", err.text);
+	abandon(c, booted, "cannot-update: configuration");
+	return 0;
+}
+
+/* An error of the machine on trial (the state directory takes no write ...) is a failed trial. */
+static int trial_error(struct check *c, enum outcome *out, const struct art_err *why)
+{
+	/* Whoever holds the lock that long is ending the trial by hand; if not, the next boot judges. */
+	if (c->stay || why->code == ART_E_STATE_LOCKED)
+		return why->code;
+	if (c->whole)
+		return leave_trial(c, art_code_name(why->code), why->text, out);
+	cli_warn("slot %c does not pass: %s", 'a' + c->on_trial, why->text);
+	*out = GONE_BACK;
+	abandon(c, c->on_trial, art_code_name(why->code));
 	return 0;
 }
 
@@ -467,17 +506,9 @@ static int boot_check(struct check *c, enum outcome *out, struct art_err *err)
 	    watchdog_start(conf->checks_watchdog, (unsigned int)conf->checks_watchdog_timeout,
 			   &more) < 0)
 		cli_info("no watchdog: %s", more.text);
+	c->on_trial = c->device.running;
 	code = run_gate(c, out, err);
-	/* An error of the machine on trial (the state directory takes no write ...) is a failed trial. */
-	if (code < 0 && !c->stay && c->open) {
-		snprintf(c->fault.reason, sizeof(c->fault.reason), "%s", art_code_name(code));
-		snprintf(c->fault.text, sizeof(c->fault.text), "%s", err->text);
-		if (go_back(c, out, &more) < 0)
-			cli_warn("%s", more.text);
-		*out = GONE_BACK;
-		return 0;
-	}
-	return code;
+	return code < 0 ? trial_error(c, out, err) : code;
 }
 
 static void report(const struct check *c)
@@ -533,7 +564,7 @@ int command_boot_check(const char *config, int argc, char **argv)
 	if (code == 0 && out == GONE_BACK)
 		code = leave(&c, &err);
 	watchdog_stop();
-	if (code == 0 && c.open && device_refresh(&c.device, &err) == 0)
+	if (code == 0 && c.open && c.whole && device_refresh(&c.device, &err) == 0)
 		report(&c);
 	status = code < 0 ? cli_fail(&err) : out == GONE_BACK || out == STAYING ? 1 : 0;
 	release(&c);

@@ -46,6 +46,9 @@ int decoder_patch(struct decoder *d, enum art_patch_codec codec, size_t window_l
 		  const uint8_t *stored, size_t stored_len, uint8_t *out, size_t len,
 		  struct art_err *err);
 
+/* Does the child work? The kernel may refuse it its sandbox long after decoder_start(). Only before the first row. ART_E_FAILED. */
+int decoder_test(struct decoder *d, struct art_err *err);
+
 /* Rows handed over whose result has not been taken. */
 size_t decoder_pending(const struct decoder *d);
 

@@ -248,7 +248,8 @@ int device_reboot(struct device *d, int slot, struct art_err *err)
 
 	if (code < 0)
 		return code;
-	if (d->boot.ops->reboot)
+	/* A device that opened halfway may have no backend, and must be left all the more. */
+	if (d->boot.ops && d->boot.ops->reboot)
 		return d->boot.ops->reboot(&d->boot, err);
 	return proc_run(argv, envp, (unsigned int)d->config.boot_timeout, -1, NULL, 0, err);
 }

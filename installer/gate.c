@@ -195,6 +195,9 @@ static int check_decoder(struct update *u, struct art_err *err)
 	int code = decoder_start(&decoder, 0, err);
 
 	(void)u;
+	watchdog_allow(DECODER_TIMEOUT + 30);
+	if (code == 0)
+		code = decoder_test(decoder, err);
 	decoder_free(decoder);
 	return code;
 }

@@ -31,6 +31,8 @@ struct install {
 	struct kept kept;
 	struct write_sums sums;
 	uint64_t transaction;
+	uint64_t allowance; /* of download, with `limited` */
+	bool limited;
 	bool dry;
 	bool armed; /* or tried to: the bootloader may have done it and failed to say so */
 };
@@ -154,6 +156,7 @@ static int write_payload(struct install *in, size_t n, bool keep, struct write_s
 				 .target = &in->part[n],
 				 .seeds = &seeds,
 				 .kept = keep ? &in->kept : NULL,
+				 .allowance = in->limited ? &in->allowance : NULL,
 				 .dry = in->dry };
 	/* To read through a partition for what a file beside it has would not pay. */
 	int code = seeds_open(&seeds, in->device, in->candidate->manifest->payloads[n].name,
@@ -296,22 +299,32 @@ static void failed(struct install *in, const struct art_err *err)
 		cli_warn("%s", more.text);
 }
 
-/*
- * [download] full = never, after a dry run has counted. A full download is one of more than nine tenths of what is stored in the
- * artifact: equal chunks by chance are not a seed.
- */
-static int refuse_full(const struct install *in, struct art_err *err)
+/* What is stored in the artifact. */
+static uint64_t stored_bytes(const struct install *in)
 {
 	const struct art_manifest *m = in->candidate->manifest;
 	uint64_t stored = 0;
 	size_t p, s;
 
-	if (!in->candidate->is_remote || !in->device->config.download_full_never)
-		return 0;
 	for (p = 0; p < m->payload_count; p++)
 		for (s = 0; s < m->payloads[p].segment_count; s++)
 			stored += m->payloads[p].segments[s].data_size;
-	if (in->sums.download <= stored / 10 * 9)
+	return stored;
+}
+
+/*
+ * [download] full = never, after a dry run has counted. A full download is one of more than nine tenths of what is stored in the
+ * artifact: equal chunks by chance are not a seed.
+ */
+static int refuse_full(struct install *in, struct art_err *err)
+{
+	uint64_t stored = stored_bytes(in);
+
+	if (!in->candidate->is_remote || !in->device->config.download_full_never)
+		return 0;
+	in->allowance = stored / 10 * 9;
+	in->limited = true;
+	if (in->sums.download <= in->allowance)
 		return 0;
 	return art_fail(err, ART_E_NET_RANGE,
 			"%llu bytes of %llu would have to be downloaded, and a full download is refused ([download] full = never); nothing was changed",

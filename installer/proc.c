@@ -80,7 +80,7 @@ static int collect(int fd, int64_t deadline, char *out, size_t room, bool tail)
 	}
 }
 
-/* Wait for the program itself: it may have closed its output and gone on. 0; 1: time over. */
+/* Wait for the program itself: it may have closed its output and gone on. 0; 1: time over; -1: its end cannot be known. */
 static int wait_end(pid_t pid, int64_t deadline, int *status)
 {
 	while (true) {
@@ -90,7 +90,7 @@ static int wait_end(pid_t pid, int64_t deadline, int *status)
 		if (got == pid)
 			return 0;
 		if (got < 0 && errno != EINTR)
-			return 0;
+			return -1;
 		if (proc_now() >= deadline)
 			return 1;
 		nanosleep(&nap, NULL);
@@ -133,6 +133,8 @@ static int run(const struct job *j, int *status, struct art_err *err)
 		j->out[0] = '\0';
 	if (null_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return art_fail_errno(err, ART_E_FAILED, "cannot run '%s'", j->argv[0]);
+	/* Ignored, as a parent may leave it to us, nobody would hear how the program ended. */
+	signal(SIGCHLD, SIG_DFL);
 	pid = fork();
 	if (pid == 0)
 		become(j->argv, j->envp, null_fd, j->out ? ends[1] : STDERR_FILENO,
@@ -146,6 +148,8 @@ static int run(const struct job *j, int *status, struct art_err *err)
 	close(ends[0]);
 	if (!late)
 		late = wait_end(pid, deadline, status);
+	if (late < 0)
+		return art_fail_errno(err, ART_E_FAILED, "cannot wait for '%s'", j->argv[0]);
 	if (late) {
 		/* The child may not have made its group yet. */
 		kill(-pid, SIGKILL);

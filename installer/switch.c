@@ -89,7 +89,9 @@ int switch_record_given_up(struct device *d, int slot, uint64_t transaction, con
 	s->target = slot;
 	s->tries = s->used = 0;
 	s->slot[slot].content = CONTENT_BAD;
-	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	/* boot-check may say the one that is there already. */
+	if (reason != s->reason)
+		snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	code = device_save(d, err);
 	if (code < 0)
 		return code;

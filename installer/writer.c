@@ -351,6 +351,18 @@ static void next_range(struct writer *w, uint32_t *i, uint64_t *off, uint64_t *e
 	} while (*i < w->rows && row.data_off - *end <= MERGE_GAP);
 }
 
+/* What was counted on before anything was changed may fail: a record of a patch, a seed. */
+static int spend(struct write_job *job, uint64_t bytes, struct art_err *err)
+{
+	if (!job->allowance)
+		return 0;
+	if (bytes > *job->allowance)
+		return art_fail(err, ART_E_NET_RANGE,
+				"a patch or a seed has not given what was expected of it, and a full download is refused ([download] full = never); what is right stays");
+	*job->allowance -= bytes;
+	return 0;
+}
+
 /* Tell the source of ranges to come, so that it can ask for the next before it has the last. */
 static int announce(struct writer *w, struct art_err *err)
 {
@@ -370,6 +382,9 @@ static int announce(struct writer *w, struct art_err *err)
 		job->sums.download += end - off;
 		if (job->dry)
 			continue;
+		code = spend(job, end - off, err);
+		if (code < 0)
+			return code;
 		w->ahead[w->ahead_count++] = end;
 		if (src->ops->want)
 			code = src->ops->want(src, data + off, end - off, err);

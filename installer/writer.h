@@ -31,6 +31,7 @@ struct write_job {
 	struct seeds *seeds;
 	struct kept *kept; /* has or receives the indexes; NULL: do not keep */
 	bool dry;          /* look and count, write nothing */
+	uint64_t *allowance; /* bytes of ranges that may yet be asked for; NULL: no limit */
 	struct write_sums sums; /* grows */
 };
 

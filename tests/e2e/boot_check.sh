@@ -117,6 +117,16 @@ logged "did not end within 1 seconds"
 again
 chmod -x checks/20-luck
 back "check-failed: 20-luck"
+cat >checks/20-luck <<'END'
+#!/bin/sh
+exit 1
+END
+chmod +x checks/20-luck
+again
+# A parent that ignores SIGCHLD leaves it so, and then no end of a program is told.
+bc() { env --ignore-signal=CHLD "$top_build/artifact-install" -c dev/install.conf boot-check --no-reboot; }
+back "check-failed: 20-luck"
+bc() { inst boot-check --no-reboot; }
 mv checks/20-luck checks/20-luck.orig
 conf "settle = 0"
 
@@ -170,6 +180,11 @@ done
 state boot=other
 expect_exit 0 bc
 state_says 'd["phase"] == "rolled-back" and d["reason"] == "never-started"'
+expect_exit 0 inst install v1.artifact
+boot_set trial=none left=0 bad=b "transaction=$(($(sed -n 's/^transaction=//p' dev/boot) + 1))"
+state boot=other reason=by-hand
+expect_exit 0 bc
+state_says 'd["phase"] == "rolled-back" and d["reason"] == "by-hand"'
 expect_exit 0 inst install v1.artifact
 boot_set trial=none left=0 bad=b
 state boot=other
@@ -284,6 +299,48 @@ expect_exit 0 bc
 expect_exit 0 inst install v1.artifact
 start b
 expect_exit 0 bc
+
+step "what the device cannot be opened with any more when the settle time is over"
+conf "settle = 5"
+check 40-begun <<'END'
+touch "$(dirname "$0")/../begun"
+END
+spoiled() { # COMMAND: while the trial on b settles
+	rm -f begun
+	start b
+	bc >bc.out 2>&1 &
+	pid=$!
+	cleanup "kill -9 $pid 2>/dev/null"
+	for _ in $(seq 300); do [ ! -e begun ] || break; sleep 0.1; done
+	[ -e begun ] || fail "the trial did not begin"
+	"$@"
+	status=0
+	wait $pid || status=$?
+	[ $status = 1 ] && grep -q "a reboot is due" bc.out || fail "boot-check ended with $status: $(cat bc.out)"
+}
+expect_exit 0 inst install v2.artifact
+start a
+expect_exit 0 bc
+expect_exit 0 inst install v1.artifact
+# It does not know then which slot runs, and must not give up the other one.
+spoiled mv dev/a.img a.away
+mv a.away dev/a.img
+boot_says default=a trial=none bad=b
+state_says 'd["phase"] == "rolled-back" and d["active"] == "a" and d["b"]["content"] == "bad"'
+boot_slot a
+state boot=other
+expect_exit 0 inst install v1.artifact
+# No record and no backend to act with: restarting uses up the tries.
+spoil_state() { mv dev/state state.away && : >dev/state; }
+spoiled spoil_state
+rm dev/state
+mv state.away dev/state
+boot_says default=a trial=b left=2 bad=none
+conf "settle = 0"
+rm checks/40-begun
+start b
+expect_exit 0 bc
+expect_out "slot b runs and is the default, committed"
 
 step "every pair of store and record"
 expect_exit 0 inst install v2.artifact

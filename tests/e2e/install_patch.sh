@@ -84,6 +84,25 @@ fresh
 expect_exit 0 inst install "$url"
 expect_out "of records, where chunks take"
 
+step "a patch that fails after it was counted on: no full download where that was forbidden"
+fresh
+python3 -c 'f = open("dev/b.img", "r+b")
+b = bytearray(f.read())
+for at in range(0, len(b), 64):
+    b[at] ^= 1
+f.seek(0)
+f.write(b)'
+cp dev/b.img garbled.img
+printf '[download]\nfull = never\n' >>dev/install.conf
+get patch-and-chunks --dry-run
+expect_exit 8 inst install "$url"
+expect_err "[download] full = never"
+boot_says default=b trial=none bad=a
+fresh
+cp garbled.img dev/b.img
+expect_exit 0 inst install --json "$url"
+slot_is a v2.artifact
+
 step "a patch by file, and through a pipe"
 for how in file pipe; do
 	fresh

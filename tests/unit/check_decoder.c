@@ -185,6 +185,23 @@ START_TEST(death_is_an_error)
 }
 END_TEST
 
+/* For boot-check, which must know whether the kernel of a new release lets it work. */
+START_TEST(is_tested)
+{
+	struct art_err err;
+	uint32_t next = 0;
+	struct art_row row;
+
+	ck_assert_int_eq(decoder_test(decoder, &err), 0);
+	ck_assert_uint_eq(decoder_pending(decoder), 0);
+	row = make_row(0, decoder_room(decoder));
+	ck_assert_int_eq(decoder_submit(decoder, &row, false, &err), 0);
+	ck_assert_int_eq(take(&next), 0);
+	ck_assert_int_eq(kill(child_of_mine(), SIGKILL), 0);
+	ck_assert_int_eq(decoder_test(decoder, &err), ART_E_FAILED);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("decoder");
@@ -195,6 +212,7 @@ int main(void)
 	tcase_add_test(t, is_not_believed);
 	tcase_add_test(t, is_locked_up);
 	tcase_add_test(t, death_is_an_error);
+	tcase_add_test(t, is_tested);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
