@@ -27,6 +27,8 @@
 #define LOCK_PATIENCE 120     /* seconds that another command may take */
 #define SHUTDOWN_PATIENCE 120 /* seconds that the init system may take */
 #define PASSES_MAX 4          /* acts that may follow from each other */
+#define HEALTHY_BOOTS_MAX 20  /* boots of a slot that has been healthy, until it is committed: power cuts do not cost it its
+			       * place, dying again and again does */
 
 struct check {
 	const char *config_path;
@@ -104,7 +106,7 @@ static int try_again(struct check *c, bool begun, bool arm, enum outcome *out, s
 	unsigned int tries = s->tries > 0 ? s->tries : (unsigned int)d->config.boot_tries;
 
 	*out = DONE;
-	if (s->used + 1 >= tries)
+	if (s->used + 1 >= (s->phase == PHASE_HEALTHY ? HEALTHY_BOOTS_MAX : tries))
 		return switch_give_up(d, other, begun ? "tries-used-up" : "never-started", err);
 	s->used++;
 	s->tries = tries;
@@ -264,6 +266,7 @@ static int begin_trial(struct check *c, struct art_err *err)
 {
 	struct device *d = &c->device;
 	bool was_healthy = d->state.phase == PHASE_HEALTHY && d->state.target == d->running;
+	int code;
 
 	if (c->stay)
 		return 0;
@@ -276,10 +279,14 @@ static int begin_trial(struct check *c, struct art_err *err)
 		return device_save(d, err);
 	}
 	/* It has shown itself healthy before: a series of power cuts shall not cost it its place. */
-	return d->boot_state.one_shot || d->boot_lost ?
-		       0 :
-		       boot_arm(&d->boot, d->running, (unsigned int)d->config.boot_tries,
-				d->state.transaction, err);
+	if (d->state.used >= HEALTHY_BOOTS_MAX)
+		return 0;
+	d->state.used++;
+	code = device_save(d, err);
+	if (code < 0 || d->boot_state.one_shot || d->boot_lost)
+		return code;
+	return boot_arm(&d->boot, d->running, (unsigned int)d->config.boot_tries,
+			d->state.transaction, err);
 }
 
 /* 0: passed; -1: c->fault. */
@@ -338,10 +345,12 @@ static int healthy(struct check *c, struct art_err *err)
 
 	if (c->stay)
 		return 0;
+	if (d->state.phase != PHASE_HEALTHY)
+		d->state.used = 0;
 	d->state.phase = PHASE_HEALTHY;
-	d->state.used = 0;
 	code = device_save(d, err);
-	if (code == 0 && !d->boot_state.one_shot && !d->boot_lost)
+	if (code == 0 && !d->boot_state.one_shot && !d->boot_lost &&
+	    d->state.used < HEALTHY_BOOTS_MAX)
 		code = boot_arm(&d->boot, d->running, (unsigned int)d->config.boot_tries,
 				d->state.transaction, err);
 	if (code == 0)

@@ -115,6 +115,9 @@ static int check_keys(struct update *u, struct art_err *err)
 				     &manifest_len, err);
 	if (code == 0)
 		code = kept_signatures(d->config.state_directory, d->running, &sig, &sig_len, err);
+	if (code == 0 && u->trial && !sig)
+		code = art_fail(err, ART_E_SIG_NONE, "the signatures kept of slot %c are lost",
+				'a' + d->running);
 	if (code == 0 && manifest && sig && u->running) {
 		code = art_siglist_parse(&list, sig, sig_len, err);
 		if (code == 0)

@@ -20,6 +20,12 @@ conf() { # EXTRA LINE OF [checks]...
 	} >>dev/install.conf
 }
 bc() { inst boot-check --no-reboot; }
+# In the background, so that $pid is the program's own.
+bc_background() { # OUTPUT
+	"$top_build/artifact-install" -c dev/install.conf boot-check --no-reboot >"$1" 2>&1 &
+	pid=$!
+	cleanup "kill -9 $pid 2>/dev/null"
+}
 state() { python3 "$top_src/tests/e2e/state_record.py" set dev/state/state "$@"; }
 state_says() { # EXPRESSION of d
 	have=$(python3 "$top_src/tests/e2e/state_record.py" show dev/state/state | python3 -c 'import json, sys
@@ -127,6 +133,12 @@ again
 bc() { env --ignore-signal=CHLD "$top_build/artifact-install" -c dev/install.conf boot-check --no-reboot; }
 back "check-failed: 20-luck"
 bc() { inst boot-check --no-reboot; }
+# In the background, so that $pid is the program's own.
+bc_background() { # OUTPUT
+	"$top_build/artifact-install" -c dev/install.conf boot-check --no-reboot >"$1" 2>&1 &
+	pid=$!
+	cleanup "kill -9 $pid 2>/dev/null"
+}
 mv checks/20-luck checks/20-luck.orig
 conf "settle = 0"
 
@@ -205,9 +217,7 @@ printf '#!/bin/sh\ntouch %s/asked\nexit 1\n' "$tmp" >remote
 chmod +x remote
 expect_exit 0 inst install v1.artifact
 start b
-bc >/dev/null 2>&1 &
-pid=$!
-cleanup "kill -9 $pid 2>/dev/null"
+bc_background /dev/null
 for _ in $(seq 200); do [ ! -e asked ] || break; sleep 0.1; done
 [ -e asked ] || fail "the server was not asked"
 step "while it waits, status answers and nothing else may begin"
@@ -226,6 +236,26 @@ start b
 printf '#!/bin/sh\nexit 0\n' >remote
 expect_exit 0 bc
 state_says 'd["phase"] == "committed" and d["reason"] == ""'
+
+step "healthy and never committed: power cuts cost nothing, dying again and again does"
+expect_exit 0 inst install v2.artifact
+printf '#!/bin/sh\ntouch %s/asked\nexit 1\n' "$tmp" >remote
+for used in 0 20; do
+	start a
+	state phase=healthy target=a used=$used
+	boot_set left=1
+	rm -f asked
+	bc_background /dev/null
+	for _ in $(seq 200); do [ ! -e asked ] || break; sleep 0.1; done
+	kill -9 $pid
+	wait $pid 2>/dev/null || :
+	case $used in 0) boot_says left=3 ;; *) boot_says left=1 ;; esac
+done
+boot_set left=0
+boot_slot b
+state boot=other
+expect_exit 0 bc
+state_says 'd["phase"] == "rolled-back" and d["reason"] == "tries-used-up"'
 
 step "the server is not reached: prefer, require, cut off"
 remote() { # STATUS HOW
@@ -263,9 +293,7 @@ step "committed by hand while boot-check waits"
 conf "settle = 3"
 expect_exit 0 inst install v1.artifact
 start b
-bc >bc.out 2>&1 &
-pid=$!
-cleanup "kill -9 $pid 2>/dev/null"
+bc_background bc.out
 for _ in $(seq 100); do grep -q trial-started dev/state/log && inst commit >/dev/null 2>&1 && break; sleep 0.1; done
 wait $pid
 grep -q "slot b runs and is the default, committed" bc.out || fail "boot-check said: $(cat bc.out)"
@@ -308,9 +336,7 @@ END
 spoiled() { # COMMAND: while the trial on b settles
 	rm -f begun
 	start b
-	bc >bc.out 2>&1 &
-	pid=$!
-	cleanup "kill -9 $pid 2>/dev/null"
+	bc_background bc.out
 	for _ in $(seq 300); do [ ! -e begun ] || break; sleep 0.1; done
 	[ -e begun ] || fail "the trial did not begin"
 	"$@"

@@ -15,7 +15,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import state_record as record  # noqa: E402
 
-BOOTS_MAX = 12
+BOOTS_MAX = 60 # a one-shot slot that was healthy is started 20 times
 PROGRAM, DEVICE = sys.argv[1:3]
 STORE = f"{DEVICE}/boot"
 STATE = f"{DEVICE}/state/state"
