@@ -224,7 +224,7 @@ int art_manifest_format(const struct art_manifest *m, uint8_t **out, size_t *len
 	struct art_manifest *check = NULL;
 	cleanup_free uint8_t *bytes = NULL;
 	cleanup_free char *text = NULL;
-	size_t padded;
+	size_t padded = 0;
 	int code = build_text(m, &text, err);
 
 	*out = NULL;

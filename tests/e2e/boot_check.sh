@@ -133,12 +133,6 @@ again
 bc() { env --ignore-signal=CHLD "$top_build/artifact-install" -c dev/install.conf boot-check --no-reboot; }
 back "check-failed: 20-luck"
 bc() { inst boot-check --no-reboot; }
-# In the background, so that $pid is the program's own.
-bc_background() { # OUTPUT
-	"$top_build/artifact-install" -c dev/install.conf boot-check --no-reboot >"$1" 2>&1 &
-	pid=$!
-	cleanup "kill -9 $pid 2>/dev/null"
-}
 mv checks/20-luck checks/20-luck.orig
 conf "settle = 0"
 

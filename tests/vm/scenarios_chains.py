@@ -193,7 +193,7 @@ def broken_kernel(c):
         d.job("at the end", STATUS, reason="tries-used-up", content_b="bad", store=BACK, **GONE)
 
 
-@scenario("virt-uboot", "x86-bios-grub", "x86-uefi-grub", full=("x86-uefi-grub",))
+@scenario("virt-uboot", "x86-bios-grub", "x86-uefi-grub", full=("x86-bios-grub", "x86-uefi-grub"))
 def broken_init(c):
     """An init that ends at once, which panics the kernel; and on `virt` a boot-check that is stopped, which only the watchdog ends."""
     with life(c, release(c.board, "1")) as d:
