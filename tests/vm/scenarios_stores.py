@@ -37,7 +37,7 @@ def grub_states(c):
     program(c, HERE / "grub_states.py", c.device.chain.name.split("-")[1])
 
 
-@scenario("x86-bios-grub", "x86-uefi-grub")
+@scenario("x86-bios-grub", "x86-uefi-grub", full=("x86-bios-grub", "x86-uefi-grub"))
 def grub_boot(c):
     """From power-on to user space and back, with trials, lost and garbled stores."""
     program(c, HERE / "grub_boot.py", c.device.chain.name.split("-")[1])
