@@ -122,7 +122,7 @@ class Firmware:
         return m
 
 
-@scenario("raspi3b-tryboot")
+@scenario("raspi3b-tryboot", full=("raspi3b-tryboot",))
 def tryboot(c):
     """Install, trial, fall back, install again, commit. Five power-ons."""
     if not shutil.which("fdtput"):
