@@ -165,9 +165,9 @@ static int write_zeros(struct target *t, uint64_t off, uint64_t len, struct art_
 }
 
 /*
- * A hole in a file; on a device, blocks that are unmapped where it promises zeros for them (flash is erased, not written), else zeros
- * that it may make without a transfer. Only whole units are handed to the kernel, so that a page that is dirty at its edge is not
- * thrown away.
+ * A hole in a file; on a device, zeros that it may make without a transfer. Not its unmapping: there are devices, and layers
+ * below devices, that promise zeros for unmapped blocks and give back what was there. Only whole units are handed to the kernel, so
+ * that a page that is dirty at its edge is not thrown away.
  */
 static int make_zero(struct target *t, uint64_t off, uint64_t len, struct art_err *err)
 {
@@ -177,10 +177,11 @@ static int make_zero(struct target *t, uint64_t off, uint64_t len, struct art_er
 
 	if (last <= first)
 		return write_zeros(t, off, len, err);
-	done = fallocate(t->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first,
-			 (off_t)(last - first));
-	if (done < 0 && t->part->is_block)
+	if (t->part->is_block)
 		done = ioctl(t->fd, BLKZEROOUT, range);
+	else
+		done = fallocate(t->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)first,
+				 (off_t)(last - first));
 	if (done < 0)
 		return write_zeros(t, off, len, err);
 	code = write_zeros(t, off, first - off, err);
