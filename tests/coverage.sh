@@ -24,7 +24,7 @@ else
 	for t in $(make -s -f Makefile -f "$src/tests/coverage.mk" print-tests); do
 		case $t in
 		# These are about the installer, or the same code again at length.
-		tests/e2e/install*|tests/e2e/uboot.sh|tests/e2e/docs.sh|tests/e2e/bitflip.sh|tests/e2e/build_rootfs.sh) ;;
+		tests/e2e/install*|tests/e2e/boot_check.sh|tests/e2e/uboot.sh|tests/e2e/grub.sh|tests/e2e/tryboot.sh|tests/e2e/efi.sh|tests/e2e/disk.sh|tests/e2e/docs.sh|tests/e2e/bitflip.sh|tests/e2e/build_rootfs.sh) ;;
 		check_*|tests/vectors/*|tests/e2e/*) tests="$tests $t" ;;
 		esac
 	done
