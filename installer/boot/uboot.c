@@ -17,9 +17,12 @@
  * (`environment` and `environment-copy`): that with a right checksum and the higher sequence counts (the first, if equal), and every
  * write goes to the other one. So a write that is cut tears what nobody needs.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <libuboot.h>
 
@@ -212,6 +215,50 @@ static int uboot_get(struct boot *b, struct boot_state *s, struct art_err *err)
 	return code;
 }
 
+/* The devices of the `device offset size` lines, which is what the library takes for copies: how many there are. */
+static int read_devices(const char *path, char device[COPIES][256])
+{
+	FILE *f = fopen(path, "re");
+	char line[512];
+	int n = 0;
+
+	while (f && n < COPIES && fgets(line, sizeof(line), f))
+		n += sscanf(line, "%255s %*i %*i", device[n]) == 1 && device[n][0] != '#';
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/*
+ * The library does not say when what it wrote did not reach the medium, and what is read again comes out of the cache. A
+ * descriptor that was opened before the write hears of it.
+ */
+static void watch_open(const char *path, int fd[COPIES])
+{
+	char device[COPIES][256];
+	int i, n = read_devices(path, device);
+
+	for (i = 0; i < COPIES; i++)
+		fd[i] = i < n ? open(device[i], O_RDWR | O_CLOEXEC | O_NONBLOCK) : -1;
+}
+
+static int watch_close(const char *path, int fd[COPIES], struct art_err *err)
+{
+	int i, code = 0;
+
+	for (i = 0; i < COPIES; i++) {
+		if (fd[i] < 0)
+			continue;
+		/* A character device (raw flash) has no cache to sync. */
+		if (fsync(fd[i]) < 0 && errno != EINVAL && errno != ENOSYS && code == 0)
+			code = art_fail_errno(err, ART_E_IO,
+					      "cannot store the environment where '%s' points",
+					      path);
+		close(fd[i]);
+	}
+	return code;
+}
+
 static int set_number(struct uboot_ctx *ctx, const char *name, bool hex, uint64_t n)
 {
 	char text[32];
@@ -252,20 +299,23 @@ static int write_state(struct store *store, const struct boot_state *s, struct a
 {
 	bool turns = store->count == 2, valid;
 	int n = turns && store->current == 0 ? 1 : 0;
+	const char *path = store->copy[n].path;
 	struct uboot_ctx *ctx = NULL;
-	int code = env_open(store->copy[n].path, &ctx, &valid, err);
+	int watch[COPIES], synced, code = env_open(path, &ctx, &valid, err);
 
 	if (code < 0)
 		return code;
+	watch_open(path, watch);
 	code = set_words(ctx, s, err);
 	if (code == 0 && turns)
 		code = set_turn(ctx, store->current < 0 ? NULL : &store->copy[store->current],
 				err);
 	if (code == 0 && libuboot_env_store(ctx) < 0)
 		code = art_fail(err, ART_E_IO, "cannot store the environment where '%s' points",
-				store->copy[n].path);
+				path);
 	env_close(ctx);
-	return code;
+	synced = watch_close(path, watch, code == 0 ? err : NULL);
+	return code < 0 ? code : synced;
 }
 
 /* One act: read, let CHANGE do its part, write. */
@@ -312,23 +362,11 @@ static int uboot_noop(struct boot *b, struct art_err *err)
 	return act(b, NULL, 0, 0, NULL, false, err);
 }
 
-/* The number of `device offset size` lines, which is what the library takes for copies. */
-static int count_copies(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char line[512], device[256];
-	int n = 0;
-
-	while (f && fgets(line, sizeof(line), f))
-		n += sscanf(line, "%255s %*i %*i", device) == 1 && device[0] != '#';
-	if (f)
-		fclose(f);
-	return n;
-}
-
 static const char *uboot_caution(struct boot *b)
 {
-	if (b->config->boot_environment_copy || count_copies(b->config->boot_environment) > 1)
+	char device[COPIES][256];
+
+	if (b->config->boot_environment_copy || read_devices(b->config->boot_environment, device) > 1)
 		return NULL;
 	return "the environment has one copy, which a cut write tears";
 }
