@@ -191,6 +191,7 @@ static void uboot_close(struct boot *b)
 static int current_state(const struct store *store, struct boot_state *s, struct art_err *err)
 {
 	const struct copy *a = &store->copy[0], *b = &store->copy[1];
+	int booted;
 
 	if (store->current < 0)
 		return art_fail(err, ART_E_BOOT_LOST, "no valid environment where '%s' points%s%s%s",
@@ -199,8 +200,9 @@ static int current_state(const struct store *store, struct boot_state *s, struct
 	if (store->copy[store->current].why.code < 0)
 		return art_fail(err, ART_E_FAILED, "%s", store->copy[store->current].why.text);
 	*s = store->copy[store->current].state;
-	if (boot_booted_from_cmdline() != BOOT_NONE)
-		s->booted = boot_booted_from_cmdline();
+	booted = boot_booted_from_cmdline();
+	if (booted != BOOT_NONE)
+		s->booted = booted;
 	return 0;
 }
 
