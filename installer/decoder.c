@@ -16,9 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <linux/seccomp.h>
-
 #include "installer/decoder.h"
+#include "installer/lockdown.h"
 #include "libartifact/chunk.h"
 #include "libartifact/patch_codec.h"
 #include "libartifact/util.h"
@@ -34,6 +33,9 @@ struct shared {
 	struct slot slots[DECODER_SLOTS];
 	uint8_t window[ART_PATCH_WINDOW_MAX];
 };
+
+/* Exit statuses of the child that has not got as far as its first request. */
+enum { EXIT_NO_MEMORY = 2, EXIT_NOT_SHUT_IN };
 
 /* In the child. */
 struct works {
@@ -139,11 +141,10 @@ static void run_child(int fd, uint32_t prefix, struct shared *shared)
 	close(2);
 	if (art_decoder_new(&w.rows, prefix, NULL) < 0 ||
 	    art_patch_decoder_new(&w.patches, NULL) < 0)
-		_exit(1);
+		_exit(EXIT_NO_MEMORY);
 	limit(RLIMIT_NOFILE, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT) < 0)
-		_exit(1);
+	if (lockdown_compute_only() < 0)
+		_exit(EXIT_NOT_SHUT_IN);
 	child_loop(3, &w);
 	syscall(SYS_exit, 1);
 }
@@ -219,6 +220,31 @@ static int child_fail(struct art_err *err, const char *what)
 	return art_fail(err, ART_E_FAILED, "the decoder process %s", what);
 }
 
+/* Its end of the socket, the only descriptor that it has, was closed: it has gone, or is about to. */
+static int child_gone(struct decoder *d, struct art_err *err)
+{
+	int status;
+
+	if (d->pid <= 0)
+		return child_fail(err, "has died");
+	kill(d->pid, SIGKILL);
+	while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	d->pid = 0;
+	if (WIFSIGNALED(status))
+		return art_fail(err, ART_E_FAILED,
+				"the decoder process has died of signal %d (%s)",
+				WTERMSIG(status), strsignal(WTERMSIG(status)));
+	switch (WEXITSTATUS(status)) {
+	case EXIT_NO_MEMORY:
+		return child_fail(err, "has too little memory");
+	case EXIT_NOT_SHUT_IN:
+		return child_fail(err, "cannot be shut in: the kernel refuses seccomp");
+	default:
+		return child_fail(err, "has ended");
+	}
+}
+
 int decoder_submit(struct decoder *d, const struct art_row *row, bool feed,
 		   struct art_err *err)
 {
@@ -229,7 +255,7 @@ int decoder_submit(struct decoder *d, const struct art_row *row, bool feed,
 	if (d->pending == DECODER_SLOTS || !art_row_is_stored(row))
 		return art_fail(err, ART_E_FAILED, "a row that the decoder cannot take");
 	if (send(d->fd, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t)sizeof(q))
-		return child_fail(err, "has died");
+		return child_gone(d, err);
 	d->rows[d->head] = *row;
 	d->fed[d->head] = feed;
 	d->head = (d->head + 1) % DECODER_SLOTS;
@@ -252,7 +278,7 @@ static int wait_answer(struct decoder *d, struct answer *a, struct art_err *err)
 		len = recv(d->fd, a, sizeof(*a), 0);
 	while (len < 0 && errno == EINTR);
 	if (len != (ssize_t)sizeof(*a))
-		return child_fail(err, "has died");
+		return child_gone(d, err);
 	return 0;
 }
 
@@ -315,7 +341,7 @@ int decoder_patch(struct decoder *d, enum art_patch_codec codec, size_t window_l
 		return art_fail(err, ART_E_FAILED, "a record that the decoder cannot take");
 	memcpy(d->slots[0].in, stored, stored_len);
 	if (send(d->fd, &q, sizeof(q), MSG_NOSIGNAL) != (ssize_t)sizeof(q))
-		return child_fail(err, "has died");
+		return child_gone(d, err);
 	code = wait_answer(d, &a, err);
 	if (code < 0)
 		return code;

@@ -6,14 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <zstd.h>
 
 #include <check.h>
 
 #include "installer/decoder.h"
+#include "installer/lockdown.h"
 #include "libartifact/chunk.h"
 #include "tests/unit/run.h"
 
@@ -172,6 +179,72 @@ START_TEST(is_locked_up)
 }
 END_TEST
 
+static void allow_all(void)
+{
+	struct sock_filter rule = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = { .len = 1, .filter = &rule };
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* As a unit of systemd with RestrictRealtime=yes or a container is: the kernel refuses strict mode there. */
+START_TEST(works_under_a_filter)
+{
+	uint32_t next = 0;
+	struct decoder *mine;
+	struct art_err err;
+	struct art_row row;
+	pid_t pid;
+
+	decoder_free(decoder);
+	decoder = NULL;
+	allow_all();
+	ck_assert_int_eq(decoder_start(&mine, 65536, &err), 0);
+	decoder = mine;
+	pid = child_of_mine();
+	row = make_row(0, decoder_room(decoder));
+	ck_assert_int_eq(decoder_submit(decoder, &row, false, &err), 0);
+	ck_assert_int_eq(take(&next), 0);
+	expect_line(pid, "Seccomp:\t2\n");
+	expect_line(pid, "Seccomp_filters:\t2\n");
+}
+END_TEST
+
+/* What is left and what is not, in either mode. How a child ends that has tried a call: the signal, or minus its status. */
+static int try_call(int (*shut)(void), long number, long a, const char *b, long c)
+{
+	int status;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		if (shut() < 0)
+			_exit(99);
+		syscall(number, a, b, c);
+		syscall(SYS_exit, 7);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+START_TEST(the_filter_leaves_four_calls)
+{
+	int killed[2] = { SIGKILL, SIGSYS }, i;
+	int (*shut[2])(void) = { lockdown_compute_only, lockdown_by_filter };
+
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(try_call(shut[i], SYS_write, -1, "", 0), -7);
+		ck_assert_int_eq(try_call(shut[i], SYS_read, -1, NULL, 0), -7);
+		ck_assert_int_eq(try_call(shut[i], SYS_getpid, 0, NULL, 0), killed[i]);
+		ck_assert_int_eq(try_call(shut[i], SYS_exit_group, 0, NULL, 0), killed[i]);
+		ck_assert_int_eq(try_call(shut[i], SYS_openat, -100, "/", 0), killed[i]);
+		/* Numbers beyond those of any kernel, x32's among them. */
+		ck_assert_int_eq(try_call(shut[i], 0x40000000 + SYS_write, -1, "", 0), killed[i]);
+	}
+}
+END_TEST
+
 START_TEST(death_is_an_error)
 {
 	uint32_t next = 0;
@@ -211,6 +284,8 @@ int main(void)
 	tcase_add_test(t, decodes_in_order);
 	tcase_add_test(t, is_not_believed);
 	tcase_add_test(t, is_locked_up);
+	tcase_add_test(t, works_under_a_filter);
+	tcase_add_test(t, the_filter_leaves_four_calls);
 	tcase_add_test(t, death_is_an_error);
 	tcase_add_test(t, is_tested);
 	suite_add_tcase(s, t);

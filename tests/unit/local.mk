@@ -113,7 +113,7 @@ check_cli_LDADD = libcommon.a $(UNIT_LIBS)
 if INSTALLER
 check_PROGRAMS += check_decoder
 TESTS += check_decoder
-check_decoder_SOURCES = %D%/check_decoder.c installer/decoder.c installer/decoder.h
+check_decoder_SOURCES = %D%/check_decoder.c installer/decoder.c installer/decoder.h installer/lockdown.c installer/lockdown.h
 check_decoder_CFLAGS = $(UNIT_CFLAGS)
 check_decoder_LDADD = $(UNIT_LIBS)
 endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's real init systems as files of a guest (Release.files), each with Twinroot's own integration: what `make install` with
 --with-init would put there. Each mounts the data partition, starts the job of guest.py as one service, and boot-check after it."""
+import fcntl
 import functools
 import pathlib
 import tempfile
@@ -28,8 +29,10 @@ START_JOB = """#!/bin/sh
 
 @functools.lru_cache(None)
 def ours(path):
-    """A file of installer/init, made by the build that is installed into the guests."""
-    run("make", "-s", "-C", OUT / "native", f"installer/init/{path}")
+    """A file of installer/init, made by the build that is installed into the guests; scenarios may ask at the same time."""
+    with open(OUT / "native/config.status", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run("make", "-s", "-C", OUT / "native", f"installer/init/{path}")
     return (OUT / "native/installer/init" / path).read_text()
 
 
@@ -166,6 +169,8 @@ def systemd():
         "usr/lib/lab/data": DATA.format(headers=""),
         **{system + name: text for name, text in UNITS.items()},
         system + "twinroot-boot-check.service": ours("systemd/twinroot-boot-check.service"),
+        # A journal is lost with the machine that reboots.
+        "etc/systemd/system/twinroot-boot-check.service.d/console.conf": "[Service]\nStandardOutput=journal+console\n",
         **{f"etc/systemd/system/{target}.wants/{unit}": f"-> /{system}{unit}" for target, units in wants.items() for unit in units},
     }
 
