@@ -5,16 +5,14 @@
  * REMOTE (remote.h), then commit; or back, with a reason. While it waits it holds no lock, so that status, commit and
  * rollback work; before each act it looks again whether the trial still is one.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/reboot.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/cli.h"
 #include "installer/boot/evidence.h"
+#include "installer/boot_check.h"
 #include "installer/checks.h"
 #include "installer/commands.h"
 #include "installer/gate.h"
@@ -25,29 +23,10 @@
 #include "installer/watchdog.h"
 
 #define LOCK_PATIENCE 120     /* seconds that another command may take */
-#define SHUTDOWN_PATIENCE 120 /* seconds that the init system may take */
+#define REASON_MAX 48         /* bytes of --give-up */
 #define PASSES_MAX 4          /* acts that may follow from each other */
 #define HEALTHY_BOOTS_MAX 20  /* boots of a slot that has been healthy, until it is committed: power cuts do not cost it its
 			       * place, dying again and again does */
-
-struct check {
-	const char *config_path;
-	struct device device;
-	bool open;
-	bool whole;             /* and all of it: what failed to open halfway is not to be acted on */
-	bool no_reboot;
-	bool stay;              /* there is nothing better to go back to */
-	int64_t deadline;       /* of the LOCAL gate, proc_now() */
-	int on_trial;           /* the slot that the gate judges */
-	struct gate_fault fault;
-};
-
-enum outcome {
-	DONE,      /* at rest, or committed */
-	ON_TRIAL,  /* the gate is next */
-	GONE_BACK, /* another slot is to boot now */
-	STAYING,   /* the gate did not pass, and this is the best there is */
-};
 
 static void release(struct check *c)
 {
@@ -56,8 +35,7 @@ static void release(struct check *c)
 	c->open = false;
 }
 
-/* Wait for another command to end rather than lose a trial to it. */
-static int take(struct check *c, struct art_err *err)
+int check_take(struct check *c, struct art_err *err)
 {
 	const struct timespec nap = { 1, 0 };
 	int i, code = 0;
@@ -75,7 +53,7 @@ static int take(struct check *c, struct art_err *err)
 	return code;
 }
 
-static enum reconcile_act judge(const struct check *c)
+enum reconcile_act check_judge(const struct check *c)
 {
 	const struct device *d = &c->device;
 
@@ -162,33 +140,6 @@ static const char *reason_or(const struct device *d, const char *otherwise)
 	return d->state.reason[0] ? d->state.reason : otherwise;
 }
 
-static int go_back(struct check *c, enum outcome *out, struct art_err *err)
-{
-	struct device *d = &c->device;
-	int code;
-
-	cli_warn("slot %c does not pass: %s: %s", 'a' + d->running, c->fault.reason,
-		 c->fault.text);
-	*out = c->stay ? STAYING : GONE_BACK;
-	if (c->stay)
-		return 0;
-	/* A store that was lost under the trial has no default to go back to. */
-	code = d->boot_lost ? boot_commit(&d->boot, 1 - d->running, d->state.transaction, err) : 0;
-	return code < 0 ? code : switch_give_up(d, d->running, c->fault.reason, err);
-}
-
-/* Where that cannot be written down, restarting ends the trial too: the boot chain counts its tries. */
-static int leave_trial(struct check *c, const char *reason, const char *text, enum outcome *out)
-{
-	struct art_err err = { 0 };
-
-	snprintf(c->fault.reason, sizeof(c->fault.reason), "%s", reason);
-	snprintf(c->fault.text, sizeof(c->fault.text), "%s", text);
-	if (go_back(c, out, &err) < 0)
-		cli_warn("%s", err.text);
-	return 0;
-}
-
 /* One act of the table. *AGAIN: another may follow from it. */
 static int perform(struct check *c, enum reconcile_act act, enum outcome *out, bool *again,
 		   struct art_err *err)
@@ -217,7 +168,7 @@ static int perform(struct check *c, enum reconcile_act act, enum outcome *out, b
 		return switch_give_up(d, other, "tries-used-up", err);
 	case ACT_BACK:
 		*again = false;
-		return leave_trial(c, reason_or(d, "incomplete"), "it must not run", out);
+		return check_leave_trial(c, reason_or(d, "incomplete"), "it must not run", out);
 	case ACT_RECORD_BACK:
 		return switch_record_given_up(d, other, d->boot_state.transaction,
 					      reason_or(d, "given-up"), err);
@@ -245,7 +196,7 @@ static int reconcile_all(struct check *c, enum outcome *out, struct art_err *err
 	int i, code = 0;
 
 	for (i = 0; i < PASSES_MAX && again && code == 0; i++) {
-		enum reconcile_act act = judge(c);
+		enum reconcile_act act = check_judge(c);
 
 		if (is_pending(d, act))
 			act = ACT_NOTHING;
@@ -256,7 +207,7 @@ static int reconcile_all(struct check *c, enum outcome *out, struct art_err *err
 		}
 		code = perform(c, act, out, &again, err);
 		if (code == 0 && again)
-			code = take(c, err);
+			code = check_take(c, err);
 	}
 	return code;
 }
@@ -313,7 +264,7 @@ static int local_gate(struct check *c, unsigned int pass)
 }
 
 /* Without the lock. */
-static void wait_seconds(struct check *c, uint64_t seconds)
+void check_wait(struct check *c, uint64_t seconds)
 {
 	int64_t end = proc_now() + (int64_t)seconds * 1000;
 
@@ -331,10 +282,10 @@ static bool still_on_trial(struct check *c, int *code, struct art_err *err)
 {
 	enum reconcile_act act;
 
-	*code = take(c, err);
+	*code = check_take(c, err);
 	if (*code < 0)
 		return false;
-	act = judge(c);
+	act = check_judge(c);
 	return act == ACT_GATE || (act == ACT_GATE_STAY && c->stay);
 }
 
@@ -392,7 +343,7 @@ static int remote_gate(struct check *c, enum remote_verdict *verdict, struct art
 		*verdict = judge_remote(c, proc_now() >= end);
 		if (*verdict != REMOTE_WAIT)
 			return 0;
-		wait_seconds(c, pause);
+		check_wait(c, pause);
 		if (!still_on_trial(c, &code, err))
 			return code < 0 ? code : 1;
 	}
@@ -407,106 +358,32 @@ static int run_gate(struct check *c, enum outcome *out, struct art_err *err)
 	if (code < 0)
 		return code;
 	if (local_gate(c, 1) < 0)
-		return go_back(c, out, err);
-	wait_seconds(c, c->device.config.checks_settle);
+		return check_back(c, out, err);
+	check_wait(c, c->device.config.checks_settle);
 	*out = DONE;
 	if (!still_on_trial(c, &code, err))
 		return code;
 	c->deadline = proc_now() + (int64_t)c->device.config.checks_deadline * 1000;
 	if (local_gate(c, 2) < 0)
-		return go_back(c, out, err);
+		return check_back(c, out, err);
 	code = healthy(c, err);
 	if (code == 0)
 		code = remote_gate(c, &verdict, err);
 	if (code != 0)
 		return code < 0 ? code : 0;
 	if (verdict == REMOTE_BACK)
-		return go_back(c, out, err);
+		return check_back(c, out, err);
 	return switch_commit(&c->device, verdict == REMOTE_UNPROVEN ? "unproven" : "", err);
-}
-
-/* Give slot RUNNING up with a device that opened halfway or not at all, if only by restarting until the bootloader has counted
- * its tries. RUNNING comes from elsewhere: such a device does not know what runs. */
-static void abandon(struct check *c, int running, const char *reason)
-{
-	struct device *d = &c->device;
-	struct art_err err = { 0 };
-
-	if (!d->boot.ops || running == BOOT_NONE || d->boot_state.standard == running)
-		return;
-	d->running = running;
-	if (d->state_file.fd >= 0 ?
-		    switch_give_up(d, running, reason, &err) < 0 :
-		    boot_bad(&d->boot, running, device_next_transaction(d), &err) < 0)
-		cli_warn("%s", err.text);
-}
-
-/* The configuration or a partition is not what this program can work with. On trial that is the new release's fault. */
-static int emergency(struct check *c, const struct art_err *why, enum outcome *out)
-{
-	const struct device *d = &c->device;
-	int booted = d->boot.ops ? d->boot_state.booted : BOOT_NONE;
-
-	*out = STAYING;
-	if (!boot_evidence_trial())
-		return -1;
-	/* Committed since: the boot chain's word is as old as this boot. */
-	if (booted != BOOT_NONE && d->boot_state.standard == booted)
-		return -1;
-	cli_warn("this boot is a trial, and the installer cannot work in it: %s", why->text);
-	*out = GONE_BACK;
-	if (d->boot.ops && booted == BOOT_NONE)
-		booted = d->boot_state.trial;
-	abandon(c, booted, "cannot-update: configuration");
-	return 0;
-}
-
-/* An error of the machine on trial (the state directory takes no write ...) is a failed trial. */
-static int trial_error(struct check *c, enum outcome *out, const struct art_err *why)
-{
-	/* Whoever holds the lock that long is ending the trial by hand; if not, the next boot judges. */
-	if (c->stay || why->code == ART_E_STATE_LOCKED)
-		return why->code;
-	if (c->whole)
-		return leave_trial(c, art_code_name(why->code), why->text, out);
-	cli_warn("slot %c does not pass: %s", 'a' + c->on_trial, why->text);
-	*out = GONE_BACK;
-	abandon(c, c->on_trial, art_code_name(why->code));
-	return 0;
-}
-
-/* Returns only when the machine does not go down. */
-static int leave(struct check *c, struct art_err *err)
-{
-	int code = 0;
-
-	if (c->no_reboot) {
-		cli_warn("a reboot is due");
-		return 0;
-	}
-	watchdog_allow(60 + SHUTDOWN_PATIENCE);
-	if (c->open && c->device.config.boot_reboot)
-		code = device_reboot(&c->device, 1 - c->device.running, err);
-	else
-		code = art_fail(err, ART_E_FAILED, "no configuration");
-	/* The init system is taking everything down, this program too. */
-	if (code == 0)
-		wait_seconds(c, SHUTDOWN_PATIENCE);
-	/* Neither a hook nor a broken init may keep a device in a slot that is given up. */
-	cli_warn("rebooting at once%s%s", code < 0 ? ": " : "", code < 0 ? err->text : "");
-	sync();
-	reboot(RB_AUTOBOOT);
-	return art_fail_errno(err, ART_E_FAILED, "cannot reboot");
 }
 
 static int boot_check(struct check *c, enum outcome *out, struct art_err *err)
 {
 	const struct config *conf = &c->device.config;
 	struct art_err more = { 0 };
-	int code = take(c, err);
+	int code = check_take(c, err);
 
 	if (code < 0 && code != ART_E_STATE_LOCKED)
-		return emergency(c, err, out) < 0 ? code : 0;
+		return check_emergency(c, err, out) < 0 ? code : 0;
 	if (code == 0)
 		code = reconcile_all(c, out, err);
 	if (code < 0 || *out != ON_TRIAL)
@@ -517,7 +394,7 @@ static int boot_check(struct check *c, enum outcome *out, struct art_err *err)
 		cli_info("no watchdog: %s", more.text);
 	c->on_trial = c->device.running;
 	code = run_gate(c, out, err);
-	return code < 0 ? trial_error(c, out, err) : code;
+	return code < 0 ? check_trial_error(c, out, err) : code;
 }
 
 static void report(const struct check *c)
@@ -536,6 +413,7 @@ static const char *const help[] = {
 	"For the init system, once at every boot, when the services that matter have been started. Finds out what booted;",
 	"a slot on trial must pass the checks, and is committed or given up. Waits as long as that takes.",
 	"",
+	"      --give-up=REASON  judge nothing: a slot on trial is given up, and left; else nothing is done",
 	"      --no-reboot     say that a reboot is due, and leave it to others",
 	"  -q, --quiet         errors only",
 	"  -v, --verbose       more messages, and the stable name of an error",
@@ -543,35 +421,59 @@ static const char *const help[] = {
 	NULL,
 };
 
-int command_boot_check(const char *config, int argc, char **argv)
+/* What the record and the log take as a reason. */
+static bool is_reason(const char *text)
 {
-	enum { OPT_NO_REBOOT = 1 };
-	static const struct option options[] = { { "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
-						 CLI_LONG_BASE,
-						 { 0 } };
-	struct check c = { .config_path = config };
-	enum outcome out = DONE;
-	struct art_err err = { 0 };
-	int o, code, status;
+	size_t len = strlen(text);
+
+	return len > 0 && len < REASON_MAX && strspn(text, ART_LOWER ART_DIGIT "-") == len;
+}
+
+/* -1: go on; else the exit status. */
+static int parse(struct check *c, int argc, char **argv)
+{
+	enum { OPT_NO_REBOOT = 1, OPT_GIVE_UP };
+	static const struct option options[] = {
+		{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+		{ "give-up", required_argument, NULL, OPT_GIVE_UP },
+		CLI_LONG_BASE,
+		{ 0 }
+	};
+	int o, status;
 
 	optind = 0;
 	while ((o = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1) {
 		if (o == OPT_NO_REBOOT) {
-			c.no_reboot = true;
+			c->no_reboot = true;
+		} else if (o == OPT_GIVE_UP && !is_reason(optarg)) {
+			return cli_usage_error("boot-check: --give-up: '%s' is not a reason: a-z, 0-9 and '-', fewer than %d",
+					       optarg, REASON_MAX);
+		} else if (o == OPT_GIVE_UP) {
+			c->give_up = optarg;
 		} else if (o == CLI_OPT_HELP) {
 			cli_help(help);
-			return cli_exit(0);
+			return 0;
 		} else {
 			status = cli_option(o);
 			if (status != 0)
-				return cli_exit(status);
+				return status;
 		}
 	}
-	if (argc != optind)
-		return cli_exit(cli_usage_error("boot-check: too many operands"));
-	code = boot_check(&c, &out, &err);
+	return argc != optind ? cli_usage_error("boot-check: too many operands") : -1;
+}
+
+int command_boot_check(const char *config, int argc, char **argv)
+{
+	struct check c = { .config_path = config };
+	enum outcome out = DONE;
+	struct art_err err = { 0 };
+	int code, status = parse(&c, argc, argv);
+
+	if (status >= 0)
+		return cli_exit(status);
+	code = c.give_up ? check_give_up(&c, c.give_up, &out, &err) : boot_check(&c, &out, &err);
 	if (code == 0 && out == GONE_BACK)
-		code = leave(&c, &err);
+		code = check_reboot(&c, &err);
 	watchdog_stop();
 	if (code == 0 && c.open && c.whole && device_refresh(&c.device, &err) == 0)
 		report(&c);

@@ -409,6 +409,41 @@ static int find_provides(struct provides *p, const struct device *d, struct art_
 	return 0;
 }
 
+/* True when NAME is a word of LIST. */
+static bool is_listed(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	while (list && *list) {
+		size_t word = strcspn(list, " \t");
+
+		if (word == len && strncmp(list, name, len) == 0)
+			return true;
+		list += word + strspn(list + word, " \t");
+	}
+	return false;
+}
+
+/* What an older release has left in a partition would boot together with the new one. */
+static int check_complete(const struct art_manifest *m, const struct art_device *dev,
+			  const char *optional, struct art_err *err)
+{
+	size_t i, j;
+
+	for (i = 0; i < dev->part_count; i++) {
+		const char *name = dev->parts[i].payload;
+
+		for (j = 0; j < m->payload_count; j++)
+			if (strcmp(m->payloads[j].name, name) == 0)
+				break;
+		if (j == m->payload_count && !is_listed(optional, name))
+			return art_fail(err, ART_E_COMPAT_PAYLOAD,
+					"artifact has no payload '%s', this device's slots have a partition for it",
+					name);
+	}
+	return 0;
+}
+
 int candidate_fits(const struct candidate *c, const struct device *d, int target,
 		   struct art_err *err)
 {
@@ -443,6 +478,8 @@ int candidate_fits(const struct candidate *c, const struct device *d, int target
 		code = device_floor(d, &dev.counter_floor, err);
 	if (code == 0)
 		code = art_compat_check(c->manifest, &dev, err);
+	if (code == 0)
+		code = check_complete(c->manifest, &dev, d->config.device_optional, err);
 	free(fs.text);
 	art_manifest_free(p.kept);
 	free(p.text);

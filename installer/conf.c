@@ -36,6 +36,7 @@ static const struct key keys[] = {
 	{ "device", "type", AT(device_type), TEXT, true, 0, 0, NULL, NULL },
 	{ "device", "hardware", AT(device_hardware), TEXT, false, 0, 0, NULL, NULL },
 	{ "device", "attributes", AT(device_attributes), PATH, false, 0, 0, NULL, NULL },
+	{ "device", "optional", AT(device_optional), TEXT, false, 0, 0, NULL, NULL },
 	{ "boot", "backend", AT(boot_backend), TEXT, true, 0, 0, NULL, NULL },
 	{ "boot", "script", AT(boot_script), PATH, false, 0, 0, NULL, NULL },
 	{ "boot", "environment", AT(boot_environment), PATH, false, 0, 0,

@@ -29,6 +29,7 @@ struct config {
 	char *device_type;
 	char *device_hardware;
 	char *device_attributes;
+	char *device_optional; /* payloads that an artifact may lack, between spaces */
 	struct config_slot slot[CONFIG_SLOTS];
 	char *boot_backend;
 	char *boot_script;

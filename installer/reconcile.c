@@ -79,7 +79,7 @@ enum reconcile_record reconcile_record(const struct state *state, int running)
 }
 
 enum reconcile_act reconcile_table(enum reconcile_store store, enum reconcile_record record,
-				   bool ahead, bool behind)
+				   bool ahead, bool astray)
 {
 	/* clang-format off */
 	static const unsigned char table[RECORD_COUNT][STORE_COUNT] = {
@@ -94,7 +94,7 @@ enum reconcile_act reconcile_table(enum reconcile_store store, enum reconcile_re
 	[RECORD_TRYING_RUNNING]      = ROW(COMMIT,      COMMIT,      COMMIT,      COMMIT,      GATE,        GATE_STAY),
 	[RECORD_HEALTHY_OTHER]       = ROW(RECORD_BACK, RETRY,       RETRY,       RETRY,       GATE,        GATE_STAY),
 	[RECORD_HEALTHY_RUNNING]     = ROW(COMMIT,      COMMIT,      COMMIT,      COMMIT,      GATE,        GATE_STAY),
-	[RECORD_COMMITTED_OTHER]     = ROW(COMMIT,      REDO_COMMIT, REDO_COMMIT, GIVE_UP,     GATE,        GATE_STAY),
+	[RECORD_COMMITTED_OTHER]     = ROW(GATE_STAY,   REDO_COMMIT, REDO_COMMIT, GIVE_UP,     GATE,        GATE_STAY),
 	[RECORD_COMMITTED_RUNNING]   = ROW(NOTHING,     DISARM,      DISARM,      DISARM,      REDO_COMMIT, REDO_COMMIT),
 	[RECORD_ROLLED_BACK_OTHER]   = ROW(NOTHING,     REDO_BAD,    REDO_BAD,    REDO_BAD,    GATE,        GATE_STAY),
 	[RECORD_ROLLED_BACK_RUNNING] = ROW(GATE_STAY,   GATE_STAY,   GATE_STAY,   GATE_STAY,   BACK,        GATE_STAY),
@@ -109,10 +109,31 @@ enum reconcile_act reconcile_table(enum reconcile_store store, enum reconcile_re
 	if (record == RECORD_INSTALLED_OTHER && store == STORE_REST && ahead)
 		return ACT_RECORD_BACK;
 	/* The record has committed the other slot, the bootloader starts this one: it has lost the commit, or somebody
-	 * has chosen this one with the bootloader's own tools. */
-	if (record == RECORD_COMMITTED_OTHER && store == STORE_REST && behind)
+	 * has chosen this one with the bootloader's own tools, and it must still pass. */
+	if (record == RECORD_COMMITTED_OTHER && store == STORE_REST && astray)
 		return ACT_REDO_COMMIT;
 	return (enum reconcile_act)table[record][store];
+}
+
+/* The record knows SLOT for one that must not run: incomplete, given up, or below the floor. */
+static bool is_unfit(const struct state *state, int slot)
+{
+	const struct state_slot *s = &state->slot[slot];
+
+	return s->content == CONTENT_PARTIAL || s->content == CONTENT_BAD ||
+	       (s->content != CONTENT_UNKNOWN && s->counter < state->floor);
+}
+
+/* See reconcile_table(). Never where the other slot is no better. */
+static bool is_astray(const struct boot_state *boot, const struct state *state, int running)
+{
+	int other = 1 - running;
+
+	if (!boot || is_unfit(state, other))
+		return false;
+	/* An older store may well say "bad" of what has been installed and committed since. */
+	return boot->transaction < state->transaction ||
+	       ((boot->bad[running] || is_unfit(state, running)) && !boot->bad[other]);
 }
 
 enum reconcile_act reconcile(const struct boot_state *boot, const struct state *state, int running,
@@ -121,10 +142,10 @@ enum reconcile_act reconcile(const struct boot_state *boot, const struct state *
 	enum reconcile_store store = reconcile_store(boot, state, running);
 	enum reconcile_record record = reconcile_record(state, running);
 	bool ahead = boot && boot->transaction > state->transaction;
-	bool behind = boot && boot->transaction < state->transaction;
+	bool astray = is_astray(boot, state, running);
 
 	/* Lost since this trial was started: it goes on, and its end makes the store anew. */
 	if (store == STORE_LOST && trial_evidence)
 		store = STORE_TRIAL;
-	return reconcile_table(store, record, ahead, behind);
+	return reconcile_table(store, record, ahead, astray);
 }

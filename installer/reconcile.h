@@ -70,9 +70,10 @@ enum reconcile_store reconcile_store(const struct boot_state *boot, const struct
 				     int running);
 enum reconcile_record reconcile_record(const struct state *state, int running);
 
-/* The table. AHEAD: the store's transaction is higher than the record's; BEHIND: lower. Two cells depend on them. */
+/* The table. AHEAD: the store's transaction is higher than the record's; ASTRAY: it is lower, or the running slot is known for
+ * one that must not run. Two cells depend on them. */
 enum reconcile_act reconcile_table(enum reconcile_store store, enum reconcile_record record,
-				   bool ahead, bool behind);
+				   bool ahead, bool astray);
 
 /* All three. TRIAL_EVIDENCE: the boot chain itself says that this boot is a trial (a lost store cannot). */
 enum reconcile_act reconcile(const struct boot_state *boot, const struct state *state, int running,

@@ -159,6 +159,12 @@ static int go_back(struct device *d, struct art_err *err)
 
 static int rollback(struct device *d, struct art_err *err)
 {
+	/* Given up already (a reboot is due) says the same once more. */
+	if (d->boot_state.standard != d->running && d->boot_state.trial != d->running &&
+	    !d->boot_state.bad[d->running])
+		return art_fail(err, ART_E_STATE_WRONG,
+				"slot %c runs though slot %c is the default, which did not boot: there is nothing to go back to",
+				letter(d->running), letter(1 - d->running));
 	/* Committed in the bootloader already: the trial can only be ended by one of the other slot. */
 	if (d->boot_state.standard != d->running)
 		return give_up(d, d->running, err);

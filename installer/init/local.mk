@@ -10,12 +10,14 @@ INIT_MADE += %D%/sysv/twinroot-boot-check
 INIT_MADE += %D%/openrc/twinroot-boot-check
 INIT_MADE += %D%/busybox/S99twinroot-boot-check %D%/busybox/inittab
 INIT_MADE += %D%/systemd/twinroot-boot-check.service
+INIT_MADE += %D%/systemd/twinroot-trial-emergency.service
 EXTRA_DIST += %D%/README.md
 EXTRA_DIST += %D%/boot-check-once.in
 EXTRA_DIST += %D%/sysv/twinroot-boot-check.in
 EXTRA_DIST += %D%/openrc/twinroot-boot-check.in
 EXTRA_DIST += %D%/busybox/S99twinroot-boot-check.in %D%/busybox/inittab.in
 EXTRA_DIST += %D%/systemd/twinroot-boot-check.service.in
+EXTRA_DIST += %D%/systemd/twinroot-trial-emergency.service.in
 CLEANFILES += $(INIT_MADE)
 
 $(INIT_MADE): Makefile
@@ -27,6 +29,7 @@ $(INIT_MADE): Makefile
 %D%/busybox/S99twinroot-boot-check: %D%/busybox/S99twinroot-boot-check.in
 %D%/busybox/inittab: %D%/busybox/inittab.in
 %D%/systemd/twinroot-boot-check.service: %D%/systemd/twinroot-boot-check.service.in
+%D%/systemd/twinroot-trial-emergency.service: %D%/systemd/twinroot-trial-emergency.service.in
 
 if INIT_ONCE
 pkglibexec_SCRIPTS += %D%/boot-check-once
@@ -43,4 +46,5 @@ pkgdata_DATA += %D%/busybox/inittab
 endif
 if INIT_SYSTEMD
 systemdsystemunit_DATA += %D%/systemd/twinroot-boot-check.service
+systemdsystemunit_DATA += %D%/systemd/twinroot-trial-emergency.service
 endif

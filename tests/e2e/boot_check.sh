@@ -162,6 +162,63 @@ touch dev/boot.fail-noop
 back "cannot-update: boot-store"
 rm dev/boot.fail-noop
 
+step "given up from outside: emergency mode, whatever else is broken; not on trial nothing is done"
+check 10-never <<'END'
+touch "$(dirname "$0")/../asked-though-given-up"
+END
+expect_exit 0 inst boot-check --no-reboot --give-up=emergency-mode
+expect_err "slot b is not on trial: nothing to give up"
+boot_says default=b bad=a
+expect_exit 0 inst install v2.artifact
+expect_exit 0 inst boot-check --no-reboot --give-up=emergency-mode
+boot_says trial=a left=3
+for word in "" Emergency "two words" "$(printf '%048d' 0)"; do
+	expect_exit 2 inst boot-check --no-reboot "--give-up=$word"
+done
+start a
+bc() { inst boot-check --no-reboot --give-up=emergency-mode; }
+back emergency-mode
+bc() { inst boot-check --no-reboot; }
+logged '"reason":"emergency-mode"'
+[ ! -e asked-though-given-up ] || fail "a slot that was given up was judged"
+rm checks/10-never
+
+step "the default did not boot: rollback has nowhere to go, and the slot that runs may be kept"
+expect_exit 0 inst install v2.artifact
+boot_set trial=none left=0
+boot_slot a
+state boot=other
+expect_exit 7 inst rollback
+expect_err "slot a runs though slot b is the default, which did not boot"
+boot_says bad=none
+expect_exit 0 bc
+boot_says default=a
+state_says 'd["phase"] == "committed" and d["active"] == "a"'
+
+step "the bootloader's own tools have made the other slot the default: it has to pass, and must be one that may run"
+check 10-other <<'END'
+exit 1
+END
+boot_set default=b
+boot_slot b
+state boot=other
+expect_exit 1 bc
+expect_err "check-failed: 10-other"
+boot_says default=b bad=none
+rm checks/10-other
+state boot=other b.content=bad
+expect_exit 1 bc
+boot_says default=a
+boot_slot a
+state boot=other b.content=good
+expect_exit 0 bc
+state_says 'd["phase"] == "committed" and d["active"] == "a"'
+boot_set default=b
+boot_slot b
+state boot=other
+expect_exit 0 bc
+state_says 'd["phase"] == "committed" and d["active"] == "b"'
+
 step "the wrong slot was started"
 again
 boot_set trial=none left=0

@@ -68,16 +68,16 @@ EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py %D%/install_http.sh %D%/install_seed
 EXTRA_DIST += %D%/install_patch.sh %D%/range_server.py
 EXTRA_DIST += %D%/device.sh
 if INSTALLER
-TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_order.sh
+TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh
 endif
-EXTRA_DIST += %D%/boot_check.sh %D%/boot_pairs.py %D%/state_record.py %D%/install_abuse.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/uboot.sh
+EXTRA_DIST += %D%/boot_check.sh %D%/boot_pairs.py %D%/state_record.py %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh
 if INSTALLER
 if TOOLS
 TESTS += %D%/grub.sh
 endif
 endif
 EXTRA_DIST += %D%/grub.sh
-EXTRA_DIST += %D%/install_abuse.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/uboot.sh
+EXTRA_DIST += %D%/uboot.sh
 if UBOOT
 TESTS += %D%/uboot.sh
 endif

@@ -88,23 +88,23 @@ END_TEST
 
 START_TEST(footnotes)
 {
-	int s, r, ahead, behind;
+	int s, r, ahead, astray;
 
 	for (s = 0; s < STORE_COUNT; s++)
 		for (r = 0; r < RECORD_COUNT; r++)
 			for (ahead = 0; ahead < 2; ahead++)
-				for (behind = 0; behind < 2 - ahead; behind++) {
+				for (astray = 0; astray < 2 - ahead; astray++) {
 					enum reconcile_act plain = reconcile_table(
 						(enum reconcile_store)s, (enum reconcile_record)r,
 						false, false);
 					enum reconcile_act act = reconcile_table(
 						(enum reconcile_store)s, (enum reconcile_record)r,
-						ahead, behind);
+						ahead, astray);
 
 					if (s == STORE_REST && r == RECORD_INSTALLED_OTHER && ahead)
 						ck_assert_int_eq(act, ACT_RECORD_BACK);
 					else if (s == STORE_REST && r == RECORD_COMMITTED_OTHER &&
-						 behind)
+						 astray)
 						ck_assert_int_eq(act, ACT_REDO_COMMIT);
 					else
 						ck_assert_int_eq(act, plain);
@@ -112,7 +112,7 @@ START_TEST(footnotes)
 }
 END_TEST
 
-/* Over every pair that can be written down, not only those that a run can leave behind. */
+/* Over every pair that can be written down, not only those that a run can leave astray. */
 START_TEST(never)
 {
 	unsigned int i, j;
@@ -141,8 +141,10 @@ START_TEST(never)
 					ck_assert(b.standard == other && b.trial == running);
 				/* Nothing is committed without the gate unless the bootloader or the record had
 				 * committed it before. */
-				if (act == ACT_COMMIT)
+				if (act == ACT_COMMIT) {
 					ck_assert_int_eq(b.standard, running);
+					ck_assert(s.phase != PHASE_COMMITTED);
+				}
 				if (act == ACT_REDO_COMMIT)
 					ck_assert(s.phase == PHASE_COMMITTED);
 				/* A trial that runs goes through the gate, or back. */
@@ -160,6 +162,40 @@ START_TEST(never)
 				ck_assert(act == ACT_GATE || act == ACT_BACK ||
 					  act == ACT_REDO_COMMIT);
 			}
+}
+END_TEST
+
+/* The record has committed the other slot, and the store starts this one. */
+START_TEST(another_default)
+{
+	struct boot_state b = { .standard = 0, .trial = BOOT_NONE, .transaction = 11 };
+	struct state s = { .phase = PHASE_COMMITTED, .active = 1, .target = BOOT_NONE,
+			   .transaction = 11, .floor = 5 };
+
+	s.slot[0] = (struct state_slot){ .content = CONTENT_GOOD, .counter = 5 };
+	s.slot[1] = s.slot[0];
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_GATE_STAY);
+	s.slot[0].counter = 4;
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_REDO_COMMIT);
+	s.slot[0].counter = 5;
+	s.slot[0].content = CONTENT_PARTIAL;
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_REDO_COMMIT);
+	s.slot[0].content = CONTENT_UNKNOWN;
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_GATE_STAY);
+	b.bad[0] = true;
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_REDO_COMMIT);
+	/* Out of one that must not run into another is no way. */
+	b.bad[1] = true;
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_GATE_STAY);
+	b.bad[1] = false;
+	s.slot[1].content = CONTENT_BAD;
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_GATE_STAY);
+	/* A store that has lost the commit is older than what it says of the slot. */
+	s.slot[1].content = CONTENT_GOOD;
+	b.bad[0] = false;
+	b.bad[1] = true;
+	b.transaction = 10;
+	ck_assert_int_eq(reconcile(&b, &s, 0, false), ACT_REDO_COMMIT);
 }
 END_TEST
 
@@ -193,6 +229,7 @@ int main(void)
 	tcase_add_test(tc, published);
 	tcase_add_test(tc, footnotes);
 	tcase_add_test(tc, never);
+	tcase_add_test(tc, another_default);
 	tcase_add_test(tc, evidence);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);

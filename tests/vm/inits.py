@@ -156,19 +156,22 @@ def systemd():
     system = "usr/lib/systemd/system/"
     wants = {"sysinit.target": ["lab-data.service"], "multi-user.target": [
         "lab-service.service", "lab-job.service", "twinroot-boot-check.service"],
-             "twinroot-boot-check.service": ["lab-committed.service"],
+             "twinroot-boot-check.service": ["lab-committed.service"], "emergency.target": ["twinroot-trial-emergency.service"],
              "sockets.target": ["systemd-journald.socket", "systemd-journald-dev-log.socket"]}
     return {
         **debian("lib/systemd/systemd", "lib/systemd/systemd-shutdown", "lib/systemd/systemd-journald", "bin/systemctl",
                  "bin/journalctl", *below("lib/systemd/system", "*.target", "*.slice", "systemd-journald*",
-                                          "systemd-reboot.service", "systemd-poweroff.service")),
+                                          "systemd-reboot.service", "systemd-poweroff.service", "emergency.service")),
         "usr/sbin/init": "-> ../lib/systemd/systemd",
         "usr/sbin/reboot": "-> ../bin/systemctl", "usr/sbin/poweroff": "-> ../bin/systemctl",
         "etc/machine-id": "0123456789abcdef0123456789abcdef\n", "var/.keep": "",
         "etc/systemd/system/default.target": f"-> /{system}multi-user.target",
         "usr/lib/lab/data": DATA.format(headers=""),
         **{system + name: text for name, text in UNITS.items()},
-        system + "twinroot-boot-check.service": ours("systemd/twinroot-boot-check.service"),
+        **{system + name: ours(f"systemd/{name}") for name in ("twinroot-boot-check.service", "twinroot-trial-emergency.service")},
+        # A shell that nobody types into.
+        "etc/systemd/system/emergency.service.d/shell.conf":
+            "[Service]\nExecStartPre=\nExecStart=\nExecStart=/bin/sh -c 'echo LAB emergency >/dev/console; exec sleep 100000'\n",
         # A journal is lost with the machine that reboots.
         "etc/systemd/system/twinroot-boot-check.service.d/console.conf": "[Service]\nStandardOutput=journal+console\n",
         **{f"etc/systemd/system/{target}.wants/{unit}": f"-> /{system}{unit}" for target, units in wants.items() for unit in units},

@@ -153,6 +153,34 @@ def init_systemd_goes_back(c):
     goes_back(c, "systemd")
 
 
+# As local-fs.target does where a filesystem of fstab is broken: boot-check is never started.
+BROKEN_MOUNT = """[Unit]
+DefaultDependencies=no
+After=lab-data.service
+Before=sysinit.target
+OnFailure=emergency.target
+OnFailureJobMode=replace-irreversibly
+[Service]
+Type=oneshot
+ExecStart=/bin/false
+"""
+
+
+@scenario("x86")
+def init_systemd_emergency(c):
+    """A trial that ends in emergency mode is given up; a slot that is no trial keeps its shell."""
+    of = release("systemd")
+    of.files.update({"usr/lib/systemd/system/lab-broken.service": BROKEN_MOUNT,
+                     "etc/systemd/system/sysinit.target.requires/lab-broken.service": "-> /usr/lib/systemd/system/lab-broken.service"})
+    on_trial(c.device, of)
+    with c.device.on("sleep 3600", after="nothing") as m:
+        m.wait(r"LAB going back: default=a \S+ trial=none left=0 bad=b ", 300)
+        how = m.finish(600)
+    c.expect("end of the machine", how, "reboot")
+    if "LAB check pass=" in m.text:
+        raise Failure("boot-check has run: this was no emergency")
+
+
 @scenario("x86", full=("x86",))
 def init_sysv_goes_back(c):
     goes_back(c, "sysv")
