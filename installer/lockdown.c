@@ -36,6 +36,15 @@
 /* Go on DISTANCE instructions after the next one where the accumulator is VALUE. */
 #define IF(value, distance) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, distance, 0)
 
+static int install(struct sock_filter *rules, size_t count)
+{
+	struct sock_fprog program = { .len = (unsigned short)count, .filter = rules };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 int lockdown_by_filter(void)
 {
 	struct sock_filter rules[] = {
@@ -49,16 +58,53 @@ int lockdown_by_filter(void)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog program = { .len = ART_ARRAY_SIZE(rules), .filter = rules };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -1;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+	return install(rules, ART_ARRAY_SIZE(rules));
+}
+
+int lockdown_downloads(void)
+{
+	static const uint32_t refused[] = {
+		SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev,
+		SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_setns,
+		SYS_bpf, SYS_perf_event_open, SYS_userfaultfd, SYS_init_module, SYS_finit_module,
+		SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_add_key, SYS_request_key,
+		SYS_keyctl, SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_personality,
+#ifdef SYS_io_uring_setup
+		SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
+#endif
+#ifdef SYS_open_tree
+		SYS_open_tree, SYS_move_mount, SYS_fsopen, SYS_fsmount,
+#endif
+	};
+	struct sock_filter rules[2 * ART_ARRAY_SIZE(refused) + 7];
+	size_t n = 0, i;
+
+	rules[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(arch));
+	rules[n++] = (struct sock_filter)IF(NATIVE, 1);
+	rules[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	rules[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, FIELD(nr));
+	/* x32's numbers, where no other architecture has any. */
+	rules[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1);
+	rules[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+	for (i = 0; i < ART_ARRAY_SIZE(refused); i++) {
+		rules[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i], 0, 1);
+		rules[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+							  SECCOMP_RET_ERRNO | EPERM);
+	}
+	rules[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	return install(rules, n);
 }
 
 #else
 
 int lockdown_by_filter(void)
+{
+	errno = ENOTSUP;
+	return -1;
+}
+
+int lockdown_downloads(void)
 {
 	errno = ENOTSUP;
 	return -1;

@@ -11,7 +11,14 @@
  */
 int lockdown_compute_only(void);
 
-/* The filter alone, for a test. */
+/*
+ * For a process that talks to the network with a large library: whatever starts programs, looks into other processes, changes what
+ * is mounted, or reaches into parts of the kernel that no download needs fails with EPERM from now on, for good. A call in another
+ * calling convention kills the process. Returns 0, or -1 with errno set (ENOTSUP: an architecture that this is not written for).
+ */
+int lockdown_downloads(void);
+
+/* The filter of lockdown_compute_only() alone, for a test. */
 int lockdown_by_filter(void);
 
 #endif

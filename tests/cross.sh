@@ -61,7 +61,7 @@ for t in $tests; do
 	*-check_faults*|*-check_http|i386-check_boot|i386-check_grub)
 		echo "only with libraries of this machine: $t"
 		continue ;;
-	arm64-check_decoder|arm64-check_ext4|arm64-check_encode|arm64-check_writer|arm64-check_build*|arm64-check_squash*|arm64-check_cli)
+	arm64-check_decoder|arm64-check_confine|arm64-check_ext4|arm64-check_encode|arm64-check_writer|arm64-check_build*|arm64-check_squash*|arm64-check_cli)
 		echo "not under emulation: $t"
 		continue ;;
 	esac

@@ -20,6 +20,7 @@
 #endif
 
 #include "installer/fetch/confine.h"
+#include "installer/lockdown.h"
 #include "libartifact/util.h"
 
 #define MEMORY_MAX (512 * ART_MIB)
@@ -121,5 +122,7 @@ int fetch_confine(long parent, const char *user, struct art_err *err)
 	if (getppid() != (pid_t)parent)
 		return art_fail(err, ART_E_FAILED, "the installer is gone");
 	landlock();
+	/* The second line of defence, like landlock: an old kernel, or one without filters, downloads all the same. */
+	(void)lockdown_downloads();
 	return 0;
 }

@@ -6,6 +6,7 @@ artifact_fetch_LDADD = $(LIBARTHTTP) $(LIBARTIFACT)
 artifact_fetch_SOURCES =
 artifact_fetch_SOURCES += %D%/main.c
 artifact_fetch_SOURCES += %D%/confine.c %D%/confine.h
+artifact_fetch_SOURCES += installer/lockdown.c installer/lockdown.h
 noinst_LIBRARIES += libfetch.a
 libfetch_a_CFLAGS = $(AM_CFLAGS)
 libfetch_a_SOURCES =

@@ -119,6 +119,18 @@ check_decoder_LDADD = $(UNIT_LIBS)
 endif
 
 if INSTALLER
+if HTTP
+check_PROGRAMS += check_confine
+TESTS += check_confine
+check_confine_SOURCES = %D%/check_confine.c
+check_confine_SOURCES += installer/fetch/confine.c installer/fetch/confine.h installer/lockdown.c installer/lockdown.h
+check_confine_CFLAGS = $(UNIT_CFLAGS)
+check_confine_LDADD = $(UNIT_LIBS)
+endif
+endif
+EXTRA_DIST += %D%/check_confine.c
+
+if INSTALLER
 check_PROGRAMS += check_state check_conf
 TESTS += check_state check_conf
 check_state_SOURCES = %D%/check_state.c installer/state.c installer/state.h
