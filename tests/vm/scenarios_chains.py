@@ -46,7 +46,7 @@ class Life:
 
     def url(self, what, boot=None):
         self.made += 1
-        return self.web.offer(factory.artifact(what, boot if self.virt else None), f"{self.made}.artifact")
+        return self.web.offer(factory.artifact(what, (boot or Boot()) if self.virt else None), f"{self.made}.artifact")
 
     def on(self, job=None, watchdog=None, **options):
         return self.device.on(job, web=self.web, watchdog=watchdog or ("reset" if self.virt else None), **options)
@@ -230,7 +230,7 @@ def power_cuts(c):
                 store={"default": "a", "trial": "b", "left": 2, "bad": "none"})
         done = json.loads(m.sections()["install"][1])
         c.say(f"the second install: {done}; the artifact has {artifact.stat().st_size} bytes")
-        if done["same"] < 4 * MIB or done["stored"] > artifact.stat().st_size - 2 * MIB:
+        if done["same"] < 4 * MIB or done["fetched"] > artifact.stat().st_size - 2 * MIB:
             raise Failure(f"resumed: what the cut left was not used: {done}")
         with d.on() as m:
             m.wait("^LAB check waits", 600)
@@ -258,7 +258,7 @@ def power_cuts(c):
               store={"default": "a", "trial": "none", "bad": "none"})
         m = d.job("record lost", STATUS, running="a", default="a", trial="none", record="lost", bad_a=False,
                   store={"default": "a", "trial": "none", "bad": "none"})
-        _logged("record lost", m, '"event": "state-lost"')
+        _logged("record lost", m, '"event":"state-lost"')
 
 
 
