@@ -95,7 +95,7 @@ int art_patch_encode(struct art_patch_encoder *e, const uint8_t *window, size_t 
 		     const uint8_t *plain, size_t len, struct art_patch_record *record,
 		     const uint8_t **stored, struct art_err *err)
 {
-	size_t n[ART_PATCH_CODECS];
+	size_t n[2]; /* of codecs 0 and 1 */
 	enum art_patch_codec codec = ART_PATCH_ZSTD;
 	int code;
 

@@ -21,7 +21,7 @@
 #define ART_PATCH_TABLE_MAX (4 * 1024 * 1024)
 #define ART_PATCH_INDEX_MAX (4 * 1024 * 1024) /* of the stored form */
 
-enum art_patch_codec { ART_PATCH_ZSTD, ART_PATCH_DIFF, ART_PATCH_CODECS };
+enum art_patch_codec { ART_PATCH_ZSTD, ART_PATCH_DIFF, ART_PATCH_BLOCKS, ART_PATCH_CODECS };
 enum art_extent_source { ART_EXTENT_OLD, ART_EXTENT_NEW };
 
 /* In bytes of an image, from its beginning; the last one of a source may end with it. */

@@ -3,6 +3,7 @@
 #ifndef ART_REGION_H
 #define ART_REGION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,20 @@ struct art_region {
 struct art_regions {
 	size_t count;
 	struct art_region *list; /* malloc'ed; owner frees */
+};
+
+/* A compressed block of an image. Made by libartifact/fs, used by patch_squash.c. */
+struct art_block {
+	uint64_t offset;
+	uint32_t length;
+	bool raw; /* not compressed, as that would not have been shorter */
+};
+
+/* Sorted, apart. */
+struct art_blocks {
+	int level; /* of zstd, with which they were compressed */
+	size_t count;
+	struct art_block *list; /* malloc'ed; owner frees */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include "common/cli.h"
 #include "common/progress.h"
 #include "common/text.h"
+#include "libartifact/fs/fs.h"
 #include "libartifact/fs/tree.h"
 #include "libartifact/patch_write.h"
 #include "mkartifact/commands.h"
@@ -67,6 +68,17 @@ struct delta {
 static int temp(int *fd, struct art_err *err)
 {
 	return art_temp_file(fd, NULL, err);
+}
+
+static int blocks(int fd, struct art_blocks *out, struct art_err *err)
+{
+	struct art_blob *blob = NULL;
+	int code = art_blob_open_fd(&blob, fd, "temporary file", err);
+
+	if (code == 0)
+		code = art_fs_blocks(blob, art_fs_detect(blob), out, err);
+	art_blob_free(blob);
+	return code;
 }
 
 static int sign(void *ctx, const uint8_t *manifest, size_t len, struct art_siglist *list,
@@ -155,7 +167,7 @@ static int check_path(const struct delta *d, char *const *inputs, struct art_err
 
 static int run(struct delta *d, char *const *inputs, struct art_err *err)
 {
-	struct art_patch_options opt = { .temp = temp, .progress = progress_update };
+	struct art_patch_options opt = { .temp = temp, .blocks = blocks, .progress = progress_update };
 	int code = 0;
 
 	for (; code == 0 && d->signer_count < d->key_count; d->signer_count += code == 0)
@@ -192,10 +204,10 @@ static void report(const struct delta *d)
 	json_t *o;
 
 	if (cli_json()) {
-		o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", d->path,
+		o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", d->path,
 			      "name", now->name, "version", now->version, "size",
 			      (json_int_t)s->size, "records", (json_int_t)s->records, "diffs",
-			      (json_int_t)s->diffs, "chunks", (json_int_t)s->rows, "plain",
+			      (json_int_t)s->diffs, "blocks", (json_int_t)s->blocks, "chunks", (json_int_t)s->rows, "plain",
 			      (json_int_t)s->plain, "record-bytes", (json_int_t)s->data,
 			      "table-bytes", (json_int_t)s->tables);
 		if (o)

@@ -55,6 +55,22 @@ int art_fs_regions(struct art_blob *blob, const char *filesystem, struct art_reg
 	return art_map_whole(blob->size, ART_REGION_DATA, out, err);
 }
 
+int art_fs_blocks(struct art_blob *blob, const char *filesystem, struct art_blocks *out,
+		  struct art_err *err)
+{
+	int ret;
+
+	*out = (struct art_blocks){ 0, 0, NULL };
+	if (!filesystem || strcmp(filesystem, "squashfs") != 0)
+		return 0;
+	ret = art_squash_blocks(blob, out, err);
+	if (ret != ART_E_FAILED)
+		return ret;
+	if (err)
+		*err = (struct art_err){ 0 };
+	return 0;
+}
+
 /* A directory's names, sorted. */
 struct name {
 	char *text;

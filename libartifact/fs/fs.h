@@ -22,6 +22,10 @@ uint64_t art_fs_size(struct art_blob *blob, const char *filesystem);
 int art_fs_regions(struct art_blob *blob, const char *filesystem, struct art_regions *out,
 		   struct art_err *err);
 
+/* Its blocks of zstd, for patches. An image that has none, or cannot be read as its filesystem, gives none and 0. */
+int art_fs_blocks(struct art_blob *blob, const char *filesystem, struct art_blocks *out,
+		  struct art_err *err);
+
 /* Reading. */
 struct art_fs;
 int art_fs_open(struct art_fs **out, struct art_blob *blob, const char *filesystem,

@@ -59,6 +59,9 @@ uint32_t squash_fragment_count(const struct squash *sq);
 uint64_t squash_root(const struct squash *sq);
 uint64_t squash_used(const struct squash *sq);
 
+/* The level of zstd with which the image was made; 0: it was another compressor. */
+int squash_zstd_level(struct squash *sq, int *level, struct art_err *err);
+
 /* Copy LEN plain bytes and move on; BUF may be NULL. */
 int squash_meta(struct squash *sq, struct squash_cursor *at, void *buf, size_t len,
 		struct art_err *err);
@@ -92,5 +95,8 @@ int squash_data(struct squash *sq, uint64_t start, uint32_t size, uint8_t *buf, 
 		struct art_err *err);
 
 int art_squash_regions(struct art_blob *blob, struct art_regions *out, struct art_err *err);
+
+/* Where its blocks lie, when they are zstd's; none, and no error, when they are another compressor's. */
+int art_squash_blocks(struct art_blob *blob, struct art_blocks *out, struct art_err *err);
 
 #endif

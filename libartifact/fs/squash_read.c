@@ -24,7 +24,7 @@ struct squash {
 	uint64_t id_table, xattr_table, inode_table, directory_table, fragment_table;
 	uint64_t xattr_start; /* of the attributes themselves; 0: not looked up */
 	uint32_t inodes, block_size, fragments, xattr_ids;
-	uint16_t method, ids;
+	uint16_t method, ids, flags;
 	uint8_t *packed; /* MAX_BLOCK bytes */
 	struct cached cache[CACHE];
 };
@@ -42,6 +42,7 @@ static int parse_super(struct squash *sq, const uint8_t *b, struct art_err *err)
 	sq->block_size = art_get32(b + 12);
 	sq->fragments = art_get32(b + 16);
 	sq->method = art_get16(b + 20);
+	sq->flags = art_get16(b + 24);
 	sq->ids = art_get16(b + 26);
 	sq->root = art_get64(b + 32);
 	sq->used = art_get64(b + 40);
@@ -122,6 +123,27 @@ static int read_bytes(struct squash *sq, void *buf, size_t len, uint64_t off, st
 	if (off > sq->used || len > sq->used - off)
 		return bad(sq, err, "something lies outside");
 	return art_blob_read(sq->blob, buf, len, off, err);
+}
+
+#define METHOD_ZSTD 6
+#define FLAG_OPTIONS 0x400 /* a metadata block follows the superblock: what the compressor was told */
+#define LEVEL_DEFAULT 15
+#define LEVEL_MAX 22
+
+int squash_zstd_level(struct squash *sq, int *level, struct art_err *err)
+{
+	uint8_t options[6]; /* the block's head, and the level */
+	int ret;
+
+	*level = sq->method == METHOD_ZSTD ? LEVEL_DEFAULT : 0;
+	if (*level == 0 || !(sq->flags & FLAG_OPTIONS))
+		return 0;
+	ret = read_bytes(sq, options, sizeof(options), SUPER_LEN, err);
+	if (ret == 0 && (art_get16(options) != (0x8000 | 4) || art_get32(options + 2) < 1 ||
+			 art_get32(options + 2) > LEVEL_MAX))
+		return bad(sq, err, "the compressor's options");
+	*level = (int)art_get32(options + 2);
+	return ret;
 }
 
 static int load(struct squash *sq, uint64_t block, struct cached **out, struct art_err *err)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A patch as a whole, its signature apart; and, by the first byte, record tables and diff programs alone, without the digests and the
- * frames that a fuzzer would have to make around them.
+ * A patch as a whole, its signature apart; and, by the first byte, record tables, diff programs and recipes alone, without the digests and
+ * the frames that a fuzzer would have to make around them.
  */
 #include <string.h>
 
 #include "fuzz.h"
+#include "libartifact/patch_blocks.h"
 #include "libartifact/patch_check.h"
+#include "libartifact/patch_codec.h"
 #include "libartifact/patch_diff.h"
 
 #define WINDOW 20000
@@ -76,12 +78,46 @@ static void program(const uint8_t *bytes, size_t len)
 	free(out);
 }
 
+/* Two bytes: the length of the window; the window; a recipe and what follows it. */
+static void recipe(const uint8_t *bytes, size_t len)
+{
+	static struct art_patch_decoder *decoder;
+	static struct art_recipe r, again;
+	static uint8_t room[ART_RECIPE_ROOM];
+	size_t window_len = len < 2 ? 0 : bytes[0] | (size_t)bytes[1] << 8;
+	const uint8_t *stored = bytes + 2 + window_len, *p = stored, *q = room;
+	uint8_t *window, *out;
+	struct art_err err;
+
+	if (len < 2 || window_len > len - 2)
+		return;
+	if (!decoder)
+		MUST(art_patch_decoder_new(&decoder, &err) == 0);
+	window = malloc(window_len + 1);
+	out = malloc(LEN);
+	MUST(window && out);
+	memcpy(window, bytes + 2, window_len);
+	if (art_patch_decode(decoder, ART_PATCH_BLOCKS, window, window_len, stored,
+			     len - 2 - window_len, out, LEN, &err) < 0)
+		MUST(err.code == ART_E_PATCH_DECODE);
+	/* A recipe has one form. */
+	if (art_recipe_get(&r, &p, bytes + len, window_len, &err) == 0) {
+		MUST(art_recipe_put(room, &r) - room == p - stored);
+		MUST(memcmp(room, stored, (size_t)(p - stored)) == 0);
+		MUST(art_recipe_get(&again, &q, room + (p - stored), window_len, &err) == 0);
+	}
+	free(window);
+	free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
 	if (len == 0)
 		return 0;
 	if (bytes[0] == 'p')
 		whole(bytes, len);
+	else if (bytes[0] == 'b')
+		recipe(bytes + 1, len - 1);
 	else if (bytes[0] & 1)
 		table(bytes + 1, len - 1);
 	else

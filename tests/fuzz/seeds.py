@@ -8,6 +8,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
+import blocks  # noqa: E402
+import cases_blocks  # noqa: E402
 import cases_patch  # noqa: E402
 import kit  # noqa: E402
 
@@ -101,6 +103,11 @@ def patches(signer):
     write("patch", "whole", pair.build())
     members = dict(pair.members())
     write("patch", "table", b"\1" + members["payload/rootfs/0000.records"])
+    window = blocks.CODE[:12000]
+    for name, codec, stored in (("zstd", 0, cases_blocks.compress(cases_blocks.INNER, blocks.PLAIN)),
+                                ("diff", 1, cases_blocks.inner_program())):
+        write("patch", "blocks-" + name, b"b" + len(window).to_bytes(2, "little") + window +
+              cases_patch.recipe(codec, 3, blocks.BLOCKS[:1], cases_blocks.PIECES) + stored)
     write("patch", "program", b"\0" + pair.code_program())
     write("patch", "insert", b"\0" + cases_patch.program([(0, 0, 9000)], bytes(9000), b""))
 

@@ -153,7 +153,7 @@ def parse_records(data, rows, starts, base, old_size, data_size):
 	records = []
 	while numbers.more():
 		r = Record()
-		r.codec = numbers.next(0, 1)
+		r.codec = numbers.next(0, 2)
 		r.rows, r.extents = [], []
 		for run in range(numbers.next(1, 256)):
 			row += numbers.next(1 if run else 0)
@@ -222,6 +222,66 @@ def run_program(program, window, length):
 	check(len(out) == length and due is None and done == len(values) and used == len(extra),
 	      "it does not give what is due")
 	return bytes(out)
+
+
+def frame_size(stored):
+	"""The content size that a frame's header states; 0: none."""
+	if stored[:4] != b"\x28\xb5\x2f\xfd":
+		return 0
+	stored += bytes(18)
+	single = stored[4] >> 5 & 1
+	length = (single, 2, 4, 8)[stored[4] >> 6]
+	at = 5 + (not single) + (0, 1, 2, 4)[stored[4] & 3]
+	return int.from_bytes(stored[at:at + length], "little") + (256 if length == 2 else 0)
+
+
+def decode_plain(codec, stored, window, length):
+	if codec == 0:
+		return unframe(stored, window, length)
+	size = frame_size(stored)
+	need(0 < size <= MIB, "patch-decode", "a program of an impossible length")
+	return run_program(unframe(stored, b"", size), window, length)
+
+
+def compress(plain, level):
+	"""What libzstd makes of PLAIN in one call."""
+	with tempfile.TemporaryDirectory() as directory:
+		path = os.path.join(directory, "plain")
+		with open(path, "wb") as file:
+			file.write(plain)
+		result = reader.run(["zstd", "-c", "-q", "--no-progress", "--no-check", "--single-thread",
+				     "--ultra", "-%d" % level, path])
+	need(result.returncode == 0, "patch-decode", "zstd cannot compress")
+	return result.stdout
+
+
+def run_recipe(stored, window, length):
+	numbers = Numbers(stored, "patch-decode")
+	codec, level = numbers.next(0, 1), numbers.next(1, 22)
+	inner, at = b"", 0
+	for _ in range(numbers.next(0, 256)):
+		at += numbers.next(0, len(window) - at)
+		word = numbers.next(2, 2 * (len(window) - at) + 1)
+		block = window[at:at + (word >> 1)]
+		at += word >> 1
+		if not word & 1:
+			size = frame_size(block)
+			need(0 < size <= 4 * MIB - len(inner), "patch-decode", "a block of an impossible length")
+			block = unframe(block, b"", size)
+		inner += block
+		need(len(inner) <= 4 * MIB, "patch-decode", "an inner window above 4 MiB")
+	pieces, total = [], 0
+	for _ in range(numbers.next(1, 256)):
+		pieces.append(numbers.next(2, 2 * (MIB - total) + 1))
+		total += pieces[-1] >> 1
+	plain = decode_plain(codec, stored[numbers.at:], inner, total)
+	out, at = b"", 0
+	for word in pieces:
+		part = plain[at:at + (word >> 1)]
+		out += part if word & 1 else compress(part, level)
+		at += word >> 1
+	need(len(out) == length, "patch-decode", "pieces that do not give what is due")
+	return out
 
 
 # The old artifact, as far as a patch needs it.
@@ -416,24 +476,9 @@ class Segment:
 
 	@staticmethod
 	def decode(r, stored, window):
-		if r.codec == 0:
-			return unframe(stored, window, r.length)
-		try:
-			size = frame_size(stored)
-		except IndexError:
-			size = 0
-		need(0 < size <= MIB, "patch-decode", "a program of an impossible length")
-		return run_program(unframe(stored, b"", size), window, r.length)
-
-
-def frame_size(stored):
-	"""The content size that a frame's header states; 0: none."""
-	if stored[:4] != b"\x28\xb5\x2f\xfd":
-		return 0
-	single = stored[4] >> 5 & 1
-	length = (single, 2, 4, 8)[stored[4] >> 6]
-	at = 5 + (not single) + (0, 1, 2, 4)[stored[4] & 3]
-	return int.from_bytes(stored[at:at + length], "little") + (256 if length == 2 else 0)
+		if r.codec == 2:
+			return run_recipe(stored, window, r.length)
+		return decode_plain(r.codec, stored, window, r.length)
 
 
 def judge(path, old_path, keys):

@@ -43,6 +43,11 @@ check_index_SOURCES = %D%/check_index.c
 check_index_CFLAGS = $(UNIT_CFLAGS)
 check_index_LDADD = $(UNIT_LIBS)
 
+check_PROGRAMS += check_blocks
+TESTS += check_blocks
+check_blocks_SOURCES = %D%/check_blocks.c
+check_blocks_CFLAGS = $(UNIT_CFLAGS)
+check_blocks_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += check_patch
 TESTS += check_patch
 check_patch_SOURCES = %D%/check_patch.c

@@ -3,6 +3,7 @@
 
 import copy
 
+from blocks import CODE
 from kit import (Artifact, Payload, Segment, compress, copy_of, dump, frame, noise, pad_manifest,
 		 pad_to, prose, raw, raw_block, sha256, sig_line, tar, zero, zstd)
 
@@ -48,6 +49,13 @@ def program(ops, new, window, changes=None):
 		b"".join(streams.values())
 
 
+def recipe(codec, level, blocks, pieces):
+	"""BLOCKS are (bytes left out, bytes, raw), PIECES (bytes, raw)."""
+	return number(codec) + number(level) + number(len(blocks)) + \
+		b"".join(number(gap) + number(2 * length + raw) for gap, length, raw in blocks) + \
+		number(len(pieces)) + b"".join(number(2 * length + raw) for length, raw in pieces)
+
+
 class Record:
 	"""Fields may be changed before packing; RUNS are (rows left out, rows), EXTENTS (source, block, blocks)."""
 
@@ -71,9 +79,10 @@ class Record:
 class Pair:
 	"""An old and a new artifact and a patch between them, changed at will and then built."""
 
-	def __init__(self, v):
+	def __init__(self, v, new_code=None):
+		"""NEW_CODE: what the first record makes of its window, CODE; the record is the caller's then."""
 		self.v = v
-		self.code = noise("code", 20480)
+		self.code = CODE
 		self.text = prose("text", 6000)
 		rows = [raw(self.code, True), zstd(self.text, self.code), zero(100), raw(noise("same", 888), True)]
 		rows.append(copy_of(rows, 3))
@@ -82,7 +91,7 @@ class Pair:
 		changed = bytearray(self.code)
 		for at in range(50, len(changed), 100):
 			changed[at] = (changed[at] + 7) % 256
-		self.new_code = bytes(changed[:9000]) + b"put in " * 20 + bytes(changed[9000:])
+		self.new_code = new_code or bytes(changed[:9000]) + b"put in " * 20 + bytes(changed[9000:])
 		self.new_text = self.text[:3000] + b" and more " + self.text[3000:]
 		now = [zero(512), raw(self.new_code, True), rows[3], zstd(self.new_text, self.new_code[-1:])]
 		now[2] = raw(noise("same", 888))
@@ -98,7 +107,7 @@ class Pair:
 		self.code_program = lambda changes=None: program(
 			[(0, 9000, 140), (9000, 11480, 0)], self.new_code, window, changes)
 		self.records = [
-			Record(1, [(1, 1)], [(OLD, 0, 5)], compress(self.code_program())),
+			None if new_code else Record(1, [(1, 1)], [(OLD, 0, 5)], compress(self.code_program())),
 			Record(0, [(1, 1), (1, 1)], [(OLD, 5, 2)],
 			       compress(self.new_text + now[5].plain, self.old_image[20480:28672]))]
 		self.index = compress(columns(now), columns(rows))
@@ -326,7 +335,7 @@ def records(v):
 	def field(i, **fields):
 		return lambda p, r: r[i].__dict__.update(fields)
 
-	case("codec", "an unknown codec", field(0, codec=2))
+	case("codec", "an unknown codec", field(0, codec=3))
 	case("no-runs", "no rows", field(0, runs=[]))
 	case("many-runs", "257 runs", field(0, runs=[(1, 1)] * 257))
 	case("runs-touch", "two runs that touch", field(1, runs=[(0, 1), (0, 1)]))

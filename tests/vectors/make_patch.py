@@ -10,6 +10,7 @@ import tempfile
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import cases_blocks  # noqa: E402
 import cases_patch  # noqa: E402
 from kit import Signer  # noqa: E402
 from make import ERRORS_TSV  # noqa: E402
@@ -56,6 +57,7 @@ def main():
 	with tempfile.TemporaryDirectory() as scratch:
 		vectors = Set(sys.argv[1], scratch)
 		cases_patch.add_all(vectors)
+		cases_blocks.add_all(vectors)
 		vectors.finish()
 	print("%d vectors" % len(vectors.rows))
 
