@@ -23,9 +23,12 @@ def count(path):
 
 
 def read(path):
-    """All entries, in the order in which the device was asked."""
+    """All entries, in the order in which the device was asked; the log of a device that was never asked is empty."""
     with open(path, "rb") as file:
-        magic, version, entries, sector = struct.unpack("<QQQI", file.read(28))
+        head = file.read(28)
+        if not head:
+            return
+        magic, version, entries, sector = struct.unpack("<QQQI", head)
         assert magic == MAGIC and version == 1 and sector == 512, path
         at = sector
         for _ in range(entries):

@@ -11,6 +11,8 @@ import sys
 import tarfile
 import time
 
+import uboot_states
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPTS = os.path.join(TOP, "installer/boot/grub")
 # What tests/vm/fetch.sh has brought, where it has run; else packages are fetched one by one.
@@ -174,13 +176,16 @@ def firmware_options(firmware):
             "-drive", "if=pflash,unit=1,format=raw,snapshot=on,file=" + variables]
 
 
-def boot(disk, firmware, until=None, limit=LIMIT, more=()):
-    """Start DISK once, with MORE disks; it ends when the guest restarts or powers off, or the console says UNTIL. The console's text."""
+def boot(disk, firmware, until=None, limit=LIMIT, more=(), record=None):
+    """Start DISK once, with MORE disks; it ends when the guest restarts or powers off, or the console says UNTIL. The console's text.
+    RECORD: a file for the log of all writes to the first of MORE."""
     need("qemu-system-x86_64")
     argv = ["qemu-system-x86_64", "-accel", "tcg", "-M", "q35", "-m", "512", "-nographic", "-no-reboot", "-nic", "none",
-            "-drive", "file=%s,format=raw,if=virtio" % disk] + firmware_options(firmware)
-    for extra in more:
-        argv += ["-drive", "file=%s,format=raw,if=virtio" % extra]
+            *firmware_options(firmware)]
+    for n, path in enumerate((disk, *more)):
+        plain = "driver=raw,node-name=d%d,file.driver=file,file.filename=%s" % (n, path)
+        argv += ["-blockdev", uboot_states.recorded(path, record, "d1") if record and n == 1 else plain,
+                 "-device", "virtio-blk-pci,drive=d%d,bootindex=%d" % (n, n)]
     console = disk + ".console"
     with open(console, "wb") as out:
         vm = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)

@@ -37,6 +37,13 @@ def grub_states(c):
     program(c, HERE / "grub_states.py", c.device.chain.name.split("-")[1])
 
 
+@scenario("virt-uboot", "x86-bios-grub", "x86-uefi-grub")
+def bootloader_writes(c):
+    """The bootloader's own writes, recorded, and every power cut in them."""
+    kind = {"virt-uboot": "uboot", "x86-bios-grub": "bios", "x86-uefi-grub": "uefi"}[c.device.chain.name]
+    program(c, HERE / "bootloader_writes.py", kind, c.device.folder / "work")
+
+
 @scenario("x86-bios-grub", "x86-uefi-grub", full=("x86-bios-grub", "x86-uefi-grub"))
 def grub_boot(c):
     """From power-on to user space and back, with trials, lost and garbled stores."""

@@ -32,6 +32,14 @@ tr_probe=printenv bootargs; echo PROBE-END
 """
 
 
+def recorded(disk, record, node):
+    """What -blockdev wants for a disk whose writes are logged, each when it is made: the log lasts when QEMU is killed."""
+    with open(record, "wb"):
+        pass
+    return (f"driver=blklogwrites,node-name={node},log-sector-size=512,log-super-update-interval=1,log.driver=file,"
+            f"log.filename={record},file.driver=file,file.filename={disk}")
+
+
 def environment(words):
     data = b"".join(f"twinroot_{k}={v}\0".encode() for k, v in words.items()) + b"\0"
     data = data.ljust(SIZE - 4, b"\0")
@@ -78,10 +86,15 @@ def make_disk(path, work):
 
 
 class Board:
-    def __init__(self, disk):
+    """record: a file for the log of all writes to the disk (QEMU's blklogwrites)."""
+
+    def __init__(self, disk, record=None):
+        drive = ["-drive", f"file={disk},format=raw,if=none,id=d"]
+        if record:
+            drive = ["-blockdev", recorded(disk, record, "d")]
         self.p = subprocess.Popen(
             ["qemu-system-aarch64", "-accel", "tcg", "-M", "virt", "-cpu", "cortex-a53", "-m", "128", "-nographic",
-             "-no-reboot", "-nic", "none", "-bios", FIRMWARE, "-drive", f"file={disk},format=raw,if=none,id=d",
+             "-no-reboot", "-nic", "none", "-bios", FIRMWARE, *drive,
              "-device", "virtio-blk-device,drive=d"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT)
         self.text = ""
