@@ -23,7 +23,8 @@ else
 	tests=
 	for t in $(make -s -f Makefile -f "$src/tests/coverage.mk" print-tests); do
 		case $t in
-		# These are about the installer, or the same code again at length.
+		# Of the tests of the installer, those of patches and seeds; the others, and what is not here, run the same code again at length.
+		tests/e2e/install_patch*.sh|tests/e2e/install_seed.sh|tests/e2e/install_servers.sh) tests="$tests $t" ;;
 		tests/e2e/install*|tests/e2e/boot_check.sh|tests/e2e/uboot.sh|tests/e2e/grub.sh|tests/e2e/tryboot.sh|tests/e2e/efi.sh|tests/e2e/disk.sh|tests/e2e/docs.sh|tests/e2e/bitflip.sh|tests/e2e/build_rootfs.sh) ;;
 		check_*|tests/vectors/*|tests/e2e/*) tests="$tests $t" ;;
 		esac

@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an update costs to download: ours beside peers, on real pairs, in one run.
 
-Usage: delta.py --pairs DIR [--bin BUILD] [--pair security,app,release] [--fs ext4,squashfs] [--only WORD,...]
-                [--slow] [--json FILE]
+Usage: delta.py --pairs DIR [--bin BUILD] [--pair security,app,release] [--fs ext4,ext4-twinroot,squashfs]
+                [--only WORD,...] [--slow] [--json FILE]
+
+ext4: images that mke2fs -d makes (for which this must be root), so that no tool has a layout that suits it; ext4-twinroot: images
+that mkartifact makes; squashfs: as mksquashfs makes them for mkartifact. All tools get the same images.
 
 DIR is made by pairs.sh. Every tool that downloads gets its files from one lighttpd, and bytes and requests are what
 that server's log says it sent: bodies and headers of everything, manifest, signature and indexes included. What makes
 one patch file counts that file and one header. CPU is user + system time of all processes of the device's side, RSS
-the largest process's peak; both of one run, so orders of magnitude. --slow adds bsdiff and whole-image zstd -19.
+the largest process's peak; both of one run, so orders of magnitude. --slow adds bsdiff, zsync (minutes of its own) and whole-image zstd -19.
 """
 import argparse
 import json
@@ -20,6 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 import zlib
 from hashlib import sha256
 
@@ -55,7 +60,7 @@ class Server:
         conf = os.path.join(root, "../lighttpd.conf")
         with open(conf, "w") as f:
             f.write(f'server.document-root = "{root}"\nserver.port = {self.port}\nserver.bind = "127.0.0.1"\n'
-                    'server.modules = ("mod_accesslog")\naccesslog.format = "%s %O %I"\n'
+                    'server.modules = ("mod_accesslog")\naccesslog.format = "%s %O %I %U"\n'
                     f'accesslog.filename = "{self.log}"\nserver.max-keep-alive-requests = 100000\n')
         self.process = subprocess.Popen(["lighttpd", "-D", "-f", conf], stderr=subprocess.DEVNULL)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -65,18 +70,24 @@ class Server:
                 break
             except OSError:
                 time.sleep(0.1)
-        self.seen = 0
+        self.seen = self.marks = 0
 
     def sent(self):
-        """(bytes, requests); the log is written a moment late."""
-        last = -1
-        while last != (last := size(self.log) if os.path.exists(self.log) else 0):
-            time.sleep(1.5)
-        with open(self.log) as f:
-            f.seek(self.seen)
-            lines = f.readlines()
-            self.seen = f.tell()
-        return sum(int(line.split()[1]) for line in lines), len(lines)
+        """(bytes, requests). The log is written seconds late: a request of our own tells that all before it is in it."""
+        self.marks += 1
+        mark = f"/mark-{self.marks}"
+        try:
+            urllib.request.urlopen(self.url + mark)
+        except urllib.error.HTTPError:
+            pass
+        lines = []
+        while not lines or mark not in lines[-1]:
+            time.sleep(0.5)
+            with open(self.log, "rb") as f:
+                f.seek(self.seen)
+                lines = f.read().decode().split("\n")[:-1]
+        self.seen += sum(len(line) + 1 for line in lines)
+        return sum(int(line.split()[1]) for line in lines[:-1]), len(lines) - 1
 
     def stop(self):
         self.process.terminate()
@@ -93,6 +104,7 @@ class Pair:
         self.www = os.path.join(self.work, "www")
         os.mkdir(self.www)
         self.rows = []
+        self.producers = {}
         self.make()
         self.server = Server(self.www)
 
@@ -112,17 +124,31 @@ class Pair:
         shutil.copy(self.path("k.pub.pem"), self.path("keys"))
         for version, which in ((1, "old"), (2, "new")):
             out = self.path("old.artifact") if which == "old" else os.path.join(self.www, "new.artifact")
-            more = ["--size", "512M"] if self.fs == "ext4" else []
+            source = os.path.join(os.path.abspath(self.args.pairs), f"{self.name}-{which}.tar")
+            more = ["--fs", self.fs.split("-")[0]]
+            if self.fs == "ext4":
+                source, more = self.mke2fs(source, which), []
+            elif self.fs == "ext4-twinroot":
+                more += ["--size", "512M"]
             self.sh(self.tool("mkartifact"), "create", "-q", "-o", out, "--name", "bench", "--version", str(version),
-                    "--compatible", "bench", "--fs", self.fs, "--rootfs",
-                    os.path.join(os.path.abspath(self.args.pairs), f"{self.name}-{which}.tar"), "--key", "k.pem",
-                    *more, *self.args.create.split())
-            self.sh(self.tool("artifact-inspect"), "image", "-q", "--keys", "keys", "-o", f"{which}.img", out)
+                    "--compatible", "bench", "--rootfs", source, "--key", "k.pem", *more, *self.args.create.split())
+            if self.fs != "ext4":
+                self.sh(self.tool("artifact-inspect"), "image", "-q", "--keys", "keys", "-o", f"{which}.img", out)
         self.image = size(self.path("new.img"))
+
+    def mke2fs(self, tarball, which):
+        """What is random in an image is set; the rest is e2fsprogs' own."""
+        image, uuid = self.path(f"{which}.img"), "11111111-2222-3333-4444-55555555555"
+        os.mkdir(self.path("tree"))
+        self.sh("tar", "-xpf", tarball, "-C", "tree")
+        self.sh("env", f"E2FSPROGS_FAKE_TIME={EPOCH}", "mke2fs", "-q", "-t", "ext4", "-d", "tree", "-U", uuid + "5", "-E",
+                f"hash_seed={uuid}6,lazy_itable_init=0,lazy_journal_init=0", image, "512M")
+        shutil.rmtree(self.path("tree"))
+        return image
 
     def row(self, method, kind, bytes_, requests, use, note=""):
         row = {"pair": self.name, "fs": self.fs, "method": method, "kind": kind, "bytes": bytes_, "requests": requests,
-               "cpu": use and use["cpu"], "rss": use and use["rss"], "note": note}
+               "cpu": use and use["cpu"], "rss": use and use["rss"], "producer": self.producers.get(method), "note": note}
         self.rows.append(row)
         show(row)
 
@@ -167,17 +193,23 @@ class Pair:
         self.sh("sed", "-i", "/booted=b/d", f"{d}/boot")
         self.sh(*self.install[:3], "commit", "-q")
 
-    def ours(self):
+    def ours(self, method, kind, note=""):
+        """An install over http with the old image in the slot that runs; BYTES are all that the server sent."""
         os.environ["TWINROOT_FETCH"] = self.tool("artifact-fetch")
+        shutil.rmtree(self.path("dev"), ignore_errors=True)
         self.device()
         self.server.sent()
         use = run(self.install + [f"{self.server.url}/new.artifact"], self.work, sample=True)
         bytes_, requests = self.server.sent()
         self.same("dev/b.img", cut=True)
-        self.row("twinroot, layer 1", "any", bytes_, requests, use,
-                 f"private {use['private']} KiB, PSS {use['pss']} KiB in all processes")
+        self.row(method, kind, bytes_, requests, use,
+                 f"{note}private {use['private']} KiB, PSS {use['pss']} KiB in all processes")
 
-    # Layer 2: `mkartifact delta` and the same install with the patch beside the artifact go here.
+    def layers(self):
+        self.ours("twinroot, layer 1", "any")
+        making = run([self.tool("mkartifact"), "delta", "-q", "--key", "k.pem", "old.artifact", "www/new.artifact"], self.work)
+        self.producers["twinroot, layer 2"] = making["cpu"]
+        self.ours("twinroot, layer 2", "pair", f"producer {making['cpu']:.1f} s, {making['rss'] // 1024} MiB; ")
 
     # --- any old version, ranges or chunks of a plain server
 
@@ -242,6 +274,7 @@ class Pair:
 
     def patch(self, method, make, apply, patch, out="patched.img", note=""):
         making = run(make, self.work)
+        self.producers[method] = making["cpu"]
         use = run(apply, self.work)
         self.same(out)
         self.row(method, "pair", size(self.path(patch)) + HEADER, 1, use,
@@ -260,12 +293,12 @@ class Pair:
         if self.wanted("zstd --patch-from", "zstd"):
             self.patch("zstd -19 --patch-from", "zstd -qf19 --long=31 --patch-from=old.img new.img -o zp",
                        "zstd -qdf --long=31 --memory=2048MB --patch-from=old.img zp -o patched.img", "zp")
-        if self.args.slow and self.fs != "ext4" and self.wanted("bsdiff", "bsdiff", "bspatch"):
+        if self.args.slow and self.fs == "squashfs" and self.wanted("bsdiff", "bsdiff", "bspatch"):
             self.patch("bsdiff", "bsdiff old.img new.img bs", "bspatch old.img patched.img bs", "bs")
 
     def whole(self):
         level = 19 if self.args.slow else 12
-        if self.fs == "ext4" and self.wanted("full zstd", "zstd"):
+        if self.fs != "squashfs" and self.wanted("full zstd", "zstd"):
             self.patch(f"full image, zstd -{level}", f"zstd -qf{level} new.img -o full.zst",
                        "zstd -qdf full.zst -o patched.img", "full.zst")
         elif self.wanted("full image"):
@@ -274,13 +307,13 @@ class Pair:
     def all(self):
         try:
             if self.wanted("twinroot"):
-                self.ours()
+                self.layers()
             for avg in ("default", "16384"):
                 if self.wanted(f"casync {avg}", "casync"):
                     self.casync(avg)
             if self.wanted("zchunk", "zck", "zckdl"):
                 self.zchunk()
-            if self.wanted("zsync", "zsync", "zsyncmake"):
+            if self.args.slow and self.wanted("zsync", "zsync", "zsyncmake"):
                 self.zsync()
             if self.wanted("RAUC adaptive"):
                 self.rauc(65536)
@@ -300,23 +333,40 @@ def show(r):
           f"{r['note']}", flush=True)
 
 
-TARGETS = (("security", "casync default", 0.62), ("security", "zchunk", 0.72), ("app", "casync default", 0.44),
-           ("app", "zchunk", 0.54))
+ONE, TWO = "twinroot, layer 1", "twinroot, layer 2"
+XDELTA, ZSTD = "xdelta3 -9 -B 1G", "zstd -19 --patch-from"
+# Pair, filesystem, what is compared, ours, the peers (the least of them counts), at most this much of it.
+TARGETS = (
+    ("security", "ext4", "bytes", ONE, ("casync default",), 0.62), ("security", "ext4", "bytes", ONE, ("zchunk",), 0.72),
+    ("app", "ext4", "bytes", ONE, ("casync default",), 0.44), ("app", "ext4", "bytes", ONE, ("zchunk",), 0.54),
+    ("security", "ext4", "bytes", TWO, (XDELTA,), 0.85), ("app", "ext4", "bytes", TWO, (XDELTA, ZSTD), 1.05),
+    ("security", "squashfs", "bytes", TWO, (XDELTA, ZSTD, "bsdiff", "rdiff | zstd -19"), 0.30),
+    ("app", "squashfs", "bytes", TWO, (XDELTA, ZSTD, "bsdiff", "rdiff | zstd -19"), 0.30),
+    ("security", "ext4", "cpu", ONE, ("casync default",), 0.30), ("app", "ext4", "cpu", ONE, ("casync default",), 0.30),
+    ("security", "ext4", "producer", TWO, (ZSTD,), 0.30), ("app", "ext4", "producer", TWO, (ZSTD,), 0.30),
+)
 
 
 def judge(rows):
-    """Ours over each peer, and the targets for ext4."""
+    """Ours over each peer, and the targets."""
+    have = {(r["pair"], r["fs"], r["method"]): r for r in rows}
     ratios = []
     for r in rows:
-        ours = [o for o in rows if (o["pair"], o["fs"], o["method"]) == (r["pair"], r["fs"], "twinroot, layer 1")]
-        if not ours or r is ours[0]:
+        ours = have.get((r["pair"], r["fs"], ONE if r["kind"] == "any" else TWO))
+        if ours and r["method"] not in (ONE, TWO):
+            ratio = ours["bytes"] / r["bytes"]
+            ratios.append({"pair": r["pair"], "fs": r["fs"], "ours": ours["method"], "over": r["method"], "ratio": round(ratio, 3)})
+            print(f"{r['pair']:9} {r['fs']:9} {ours['method']} / {r['method']:24} {ratio:6.3f}")
+    print()
+    for pair, fs, what, ours, peers, limit in TARGETS:
+        mine = have.get((pair, fs, ours), {}).get(what)
+        theirs = [have[pair, fs, p][what] for p in peers if have.get((pair, fs, p), {}).get(what)]
+        if not mine or not theirs:
             continue
-        ratio = ours[0]["bytes"] / r["bytes"]
-        target = [t for p, m, t in TARGETS if (p, m, "ext4") == (r["pair"], r["method"], r["fs"])]
-        ratios.append({"pair": r["pair"], "fs": r["fs"], "over": r["method"], "ratio": round(ratio, 3),
-                       "target": target[0] if target else None})
-        print(f"{r['pair']:9} {r['fs']:9} layer 1 / {r['method']:24} {ratio:6.3f}" +
-              (f"  target {target[0]}: {'reached' if ratio <= target[0] else 'MISSED'}" if target else ""))
+        ratio = mine / min(theirs)
+        ratios.append({"pair": pair, "fs": fs, "what": what, "ours": ours, "over": peers, "ratio": round(ratio, 3), "target": limit})
+        print(f"target {pair:9} {fs:9} {what:9} {ours} / {' or '.join(peers)}: {ratio:.3f}, at most {limit}: "
+              f"{'reached' if ratio <= limit else 'MISSED'}")
     return ratios
 
 
@@ -325,7 +375,7 @@ def main():
     p.add_argument("--pairs", required=True)
     p.add_argument("--bin", default="out/build")
     p.add_argument("--pair", default="security,app")
-    p.add_argument("--fs", default="ext4,squashfs")
+    p.add_argument("--fs", default="ext4,ext4-twinroot,squashfs")
     p.add_argument("--only", help="methods with one of these words in their name")
     p.add_argument("--create", default="", help="more options for mkartifact create")
     p.add_argument("--slow", action="store_true")

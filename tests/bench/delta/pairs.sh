@@ -3,8 +3,8 @@
 set -eu
 # pairs.sh OUT [--full]: root filesystems to go from and to, as tarballs in OUT, made of Debian's own archives by mmdebstrap (root):
 #	security  bookworm without its updates and security pockets -> with them
-#	app       security's new one with an application in /opt/app -> with its next version (Django with its security updates, and
-#	          a Go program of 13 MB built again after changes low in its link order)
+#	app       security's new one with an application in /opt/app -> with its next version (Node-RED 4.0.2 -> 4.0.9 of npm's archive, without
+#	          what only its developers need, and a Go program built again after changes low in its link order)
 #	release   bookworm -> trixie, the same packages (only with --full)
 # What is there already is kept. The pockets move, so figures of different days are not of the same pair.
 out=$1
@@ -12,6 +12,7 @@ full=${2:-}
 suites=http://deb.debian.org/debian
 security=http://deb.debian.org/debian-security
 packages=systemd,udev,dbus,openssh-server,nginx,python3,curl,iproute2,perl
+command -v npm >/dev/null || { echo "pairs.sh: npm is not installed" >&2; exit 1; }
 mkdir -p "$out"
 cd "$out"
 
@@ -31,8 +32,20 @@ updates="deb $suites bookworm-updates main"
 patched="deb $security bookworm-security main"
 root security-old "$packages" minbase bookworm "$main"
 root security-new "$packages" minbase bookworm "$main" "$updates" "$patched"
-root django-old python3-django extract bookworm "$main"
-root django-new python3-django extract bookworm "$main" "$updates" "$patched"
+
+node_red() { # NAME VERSION
+	[ ! -f "$1.tar" ] || return 0
+	echo "making $1.tar" >&2
+	rm -rf tree
+	npm install --silent --ignore-scripts --no-audit --no-fund --omit=dev --prefix tree/opt/app "node-red@$2"
+	find tree -type f '(' -name '*.map' -o -name '*.ts' -o -name '*.md' ')' -delete
+	find tree -type d '(' -name test -o -name docs ')' -prune -exec rm -r '{}' +
+	tar -C tree --sort=name --owner=0 --group=0 --mtime=@1700000000 -cf "$1.new.tar" ./opt
+	mv "$1.new.tar" "$1.tar"
+	rm -r tree
+}
+node_red node-red-old 4.0.2
+node_red node-red-new 4.0.9
 
 # A program of a fixed toolchain, and the same after an edit that moves nearly all of it.
 program() { # OUTPUT [SED]
@@ -56,13 +69,11 @@ app() { # old|new
 	[ ! -f "app-$1.tar" ] || return 0
 	echo "making app-$1.tar" >&2
 	rm -rf tree
-	mkdir -p tree/opt/app tree/x
-	tar -C tree/x -xf "django-$1.tar" ./usr/lib/python3/dist-packages
-	mv tree/x/usr/lib/python3/dist-packages tree/opt/app/lib
-	rm -r tree/x
+	mkdir tree
+	tar -C tree -xf "node-red-$1.tar"
 	install -m 755 "agent-$1" tree/opt/app/agent
 	cp security-new.tar "app-$1.new.tar"
-	tar -C tree --sort=name --owner=0 --group=0 -rf "app-$1.new.tar" ./opt/app
+	tar -C tree --sort=name --owner=0 --group=0 --mtime=@1700000000 -rf "app-$1.new.tar" ./opt/app
 	mv "app-$1.new.tar" "app-$1.tar"
 	rm -r tree
 }
