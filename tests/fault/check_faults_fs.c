@@ -188,6 +188,18 @@ static int lay_out(const char *filesystem, struct art_err *err)
 	return ret;
 }
 
+static int list_blocks(struct art_err *err)
+{
+	struct art_blocks blocks = { 0 };
+	int ret = art_fs_blocks(blob, "squashfs", &blocks, err);
+
+	refuse_stop(NULL);
+	if (ret == 0)
+		hash(&blocks.count, sizeof(blocks.count));
+	free(blocks.list);
+	return ret;
+}
+
 static int lay_out_ext4(struct art_err *err)
 {
 	return lay_out("ext4", err);
@@ -250,6 +262,7 @@ static const struct trial {
 	{ "read squashfs", read_squashfs, open_squashfs },
 	{ "lay out ext4", lay_out_ext4, open_ext4 },
 	{ "lay out squashfs", lay_out_squashfs, open_squashfs },
+	{ "list blocks of squashfs", list_blocks, open_squashfs },
 	{ "scan", scan_image, open_ext4 },
 };
 
@@ -270,7 +283,7 @@ static bool may_differ(const struct trial *t, const char *name, enum refuse_kind
 		       const struct refuse_how *how)
 {
 	return (!strcmp(name, "llistxattr") && how && how->sys_errno == EOPNOTSUPP) ||
-	       (kind == REFUSE_IMAGE && (t->run == scan_image || t->run == lay_out_ext4 || t->run == lay_out_squashfs));
+	       (kind == REFUSE_IMAGE && (t->run == scan_image || t->run == lay_out_ext4 || t->run == lay_out_squashfs || t->run == list_blocks));
 }
 
 /* Everything that stops short, until nothing does. The first run, without faults, says what is right. */

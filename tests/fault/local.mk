@@ -45,6 +45,12 @@ check_faults_SOURCES = %D%/check_faults.c %D%/refuse.c %D%/refuse.h %D%/refuse_w
 check_faults_CFLAGS = $(UNIT_CFLAGS)
 check_faults_LDADD = $(UNIT_LIBS)
 check_faults_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP)
+check_PROGRAMS += check_faults_patch
+TESTS += check_faults_patch
+check_faults_patch_SOURCES = %D%/check_faults_patch.c %D%/refuse.c
+check_faults_patch_CFLAGS = $(UNIT_CFLAGS)
+check_faults_patch_LDADD = $(UNIT_LIBS)
+check_faults_patch_LDFLAGS = $(AM_LDFLAGS) $(REFUSE_WRAP)
 if TOOLS
 REFUSE_FS_WRAP =
 REFUSE_FS_WRAP += -Wl,--wrap=readlink -Wl,--wrap=llistxattr -Wl,--wrap=lgetxattr -Wl,--wrap=lseek64 -Wl,--wrap=dup

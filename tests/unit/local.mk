@@ -61,6 +61,11 @@ check_chunk_CFLAGS = $(UNIT_CFLAGS)
 check_chunk_LDADD = $(UNIT_LIBS)
 if TOOLS
 # Filesystem images: libartfs needs more libraries than the rest.
+check_PROGRAMS += check_detect
+TESTS += check_detect
+check_detect_SOURCES = %D%/check_detect.c
+check_detect_CFLAGS = $(UNIT_CFLAGS)
+check_detect_LDADD = $(LIBARTFS) $(CHECK_LIBS)
 check_PROGRAMS += check_ext4
 TESTS += check_ext4
 check_ext4_SOURCES = %D%/check_ext4.c %D%/fs_util.h
