@@ -72,7 +72,10 @@ static const struct art_block *block_of(const struct side *side, uint32_t i)
 	return &side->image.blocks->list[i];
 }
 
-/* The plain length of a block, without unpacking it; 0: it has none that would do. */
+/*
+ * The plain length of a block, without unpacking it; 0: it has none that would do. What mksquashfs compresses becomes shorter: a longer
+ * one was made by hand, and would not fit where its plain bytes do.
+ */
 static int measure(const struct side *side, const struct art_block *b, uint32_t *plain,
 		   struct art_err *err)
 {
@@ -85,7 +88,7 @@ static int measure(const struct side *side, const struct art_block *b, uint32_t 
 		return 0;
 	code = read_at(side, head, n, b->offset, err);
 	n = art_frame_plain_len(head, n);
-	*plain = n <= BLOCK_MAX ? (uint32_t)n : 0;
+	*plain = n >= b->length && n <= BLOCK_MAX ? (uint32_t)n : 0;
 	return code;
 }
 

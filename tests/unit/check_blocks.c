@@ -322,6 +322,24 @@ START_TEST(damaged_blocks_are_bytes_like_others)
 }
 END_TEST
 
+/* Frames longer than what they hold: many of them would be a record of more than 1 MiB. */
+START_TEST(blocks_made_by_hand)
+{
+	struct art_patch_squash *s;
+	uint32_t block, plain;
+	size_t len;
+
+	len = ZSTD_compress(now.bytes + now.list[1].offset, now.list[1].length, now.plain[4], 5000, LEVEL);
+	ck_assert(!ZSTD_isError(len) && len > 5000);
+	now.list[1].length = (uint32_t)len;
+	ck_assert_int_eq(pwrite(now.image.fd, now.bytes, now.image.size, 0), (ssize_t)now.image.size);
+	ck_assert_int_eq(art_patch_squash_new(&s, &old.image, &now.image, &err), 0);
+	ck_assert(!art_patch_squash_find(s, now.list[1].offset, (uint32_t)len, &block, &plain));
+	ck_assert(art_patch_squash_find(s, now.list[2].offset, now.list[2].length, &block, &plain));
+	art_patch_squash_free(s);
+}
+END_TEST
+
 START_TEST(no_blocks_at_all)
 {
 	struct art_blocks none = { LEVEL, 0, NULL };
@@ -353,6 +371,7 @@ int main(void)
 	tcase_add_test(t, a_new_block_helps_the_next);
 	tcase_add_test(t, an_encoder_of_its_own_costs_its_blocks);
 	tcase_add_test(t, damaged_blocks_are_bytes_like_others);
+	tcase_add_test(t, blocks_made_by_hand);
 	tcase_add_test(t, no_blocks_at_all);
 	return run_suite(s);
 }
