@@ -35,4 +35,11 @@ noinst_PROGRAMS += fuzz_patch
 fuzz_patch_SOURCES = %D%/fuzz_patch.c %D%/fuzz.h
 fuzz_patch_LDFLAGS = $(LIBFUZZER_FLAGS)
 fuzz_patch_LDADD = $(LIBARTIFACT)
+# The reader of squashfs alone: the rest of libartfs wants libraries that this does not.
+noinst_PROGRAMS += fuzz_squash
+fuzz_squash_SOURCES = %D%/fuzz_squash.c %D%/fuzz.h libartifact/fs/map.c libartifact/fs/squash_map.c libartifact/fs/squash_read.c \
+	libartifact/fs/squash_unpack.c
+fuzz_squash_CFLAGS = $(AM_CFLAGS) $(ZSTD_CFLAGS)
+fuzz_squash_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_squash_LDADD = $(LIBARTIFACT)
 endif

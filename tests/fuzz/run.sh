@@ -7,7 +7,7 @@ seconds=${1:?usage: run.sh SECONDS [TARGET...]}
 shift
 src=$(cd "$(dirname "$0")/../.." && pwd)
 build=${FUZZ_BUILD:-$PWD/out/fuzz}
-targets=${*:-reader manifest sig policy key index chunk patch}
+targets=${*:-reader manifest sig policy key index chunk patch squash}
 CC=${FUZZ_CC:-clang}
 command -v "$CC" >/dev/null || { echo "SKIP: $CC is not installed"; exit 77; }
 

@@ -5,7 +5,10 @@ DIRECTORY/keys gets the public key that the artifacts are signed with, as $FUZZ_
 """
 import json
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vectors"))
 import blocks  # noqa: E402
@@ -44,6 +47,26 @@ def chunk_stream(rows, prefix):
             out += bytes([row.kind | (0x80 if row.group else 0)]) + row.length.to_bytes(3, "little")
             out += len(row.stored).to_bytes(2, "little") + row.stored
     return out
+
+
+def squashfs():
+    """Images by mksquashfs, small, some with everything in the clear, which is where a fuzzer gets further."""
+    if not shutil.which("mksquashfs"):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, "tree")
+        os.makedirs(os.path.join(tree, "a/b"))
+        os.symlink("a/b", os.path.join(tree, "link"))
+        for name, data in (("a/small", b"small\n"), ("a/b/text", kit.prose("text", 20000)), ("noise", kit.noise("noise", 9000))):
+            with open(os.path.join(tree, name), "wb") as file:
+                file.write(data)
+        for name, options in (("zstd", ["-comp", "zstd"]), ("level", ["-comp", "zstd", "-Xcompression-level", "3"]),
+                              ("clear", ["-comp", "zstd", "-noI", "-noD", "-noF", "-noX"])):
+            image = os.path.join(folder, name)
+            subprocess.run(["mksquashfs", tree, image, "-quiet", "-no-progress", "-b", "8192", "-nopad", *options], check=True,
+                           stdout=subprocess.DEVNULL)
+            with open(image, "rb") as file:
+                write("squash", name, file.read())
 
 
 def policies(key_id):
@@ -89,6 +112,7 @@ def main():
     for number, policy in enumerate(policies(signers[0].id)):
         write("policy", str(number), json.dumps(policy).encode())
     patches(signers[0])
+    squashfs()
 
 
 class Vectors:
