@@ -12,69 +12,39 @@ import tempfile
 
 import guest
 import initramfs
+import raspi
 from chains import CHAINS, Chain
 from disk import Part, ext4_image, fat_image, make_disk
-from lab import DEB, MIB, OUT, Failure, Skip, run
-from machine import Machine
-from scenario import scenario, status
+from lab import MIB, OUT, Failure, Skip, run
+from scenario import scenario
 
 CHAINS["raspi3b-tryboot"] = Chain("raspi3b-tryboot", "raspi3b", "ttyAMA0")
 
 AUTOBOOT = b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n".ljust(512, b"\n")
-CONF = (f"[device]\ntype = {guest.TYPE}\n[slot.a]\nrootfs = PARTLABEL=root-a\n[slot.b]\nrootfs = PARTLABEL=root-b\n"
-        "[boot]\nbackend = tryboot\nautoboot = /boot/firmware/autoboot.txt\npartition-a = 2\npartition-b = 3\n"
-        "[trust]\nkeys = /etc/twinroot/keys.d\n[state]\ndirectory = /data/twinroot\n")
-STATUS = "section status artifact-install status --json\n"
-INSTALL = STATUS + "artifact-install install -q --reboot /data/new.artifact\n"
-JOBS = {
-    "install": INSTALL,
-    "status": STATUS + "sync; reboot -f\n",
-    "again": "section before artifact-install status --json\nartifact-install rollback || exit 1\n" + INSTALL,
-    "commit": "artifact-install commit || exit 1\n" + STATUS + "sync; reboot -f\n",
-}
-# Which job is on the kernel's command line: this machine has no fw_cfg.
-JOB = """#!/bin/sh
-exec </dev/null >/dev/console 2>&1
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-. /usr/lib/lab/functions
-mount -t vfat -o noatime "$(findpart PARTLABEL=autoboot)" /boot/firmware
-. /data/jobs/$(sed -n 's/.*lab.job=\\([a-z]*\\).*/\\1/p' /proc/cmdline)
-echo "LAB job-failed=$?"
-reboot -f
-"""
+BACKEND = "backend = tryboot\nautoboot = /boot/firmware/autoboot.txt\npartition-a = 2\npartition-b = 3\n"
 
 
 def release(version):
-    return guest.Release("raspi3b", version, conf=CONF, files={
-        guest.KERNEL: None, guest.INITRD: None, "usr/lib/lab/job": JOB, "boot/firmware/.keep": ""})
-
-
-def device_tree(out):
-    """The board's, without what would take the kernel's console."""
-    path, = (DEB / "arm64/usr/lib").glob("linux-image-*-arm64/broadcom/bcm2837-rpi-3-b.dtb")
-    shutil.copy(path, out)
-    run("fdtput", "-r", out, "/soc/serial@7e201000/bluetooth")
+    return raspi.release(version, BACKEND, "autoboot", {guest.KERNEL: None, guest.INITRD: None})
 
 
 def factory(path, new):
     with tempfile.TemporaryDirectory(dir=OUT) as t:
         t = pathlib.Path(t)
-        device_tree(t / "dtb")
+        raspi.device_tree(t / "dtb")
         fat_image(t / "autoboot", 16 * MIB, "AUTOBOOT", {"autoboot.txt": AUTOBOOT})
         for slot in "ab":
-            line = f"root=PARTLABEL=root-{slot} console=ttyAMA0,115200 console=ttyAMA1,115200 quiet panic=1"
+            line = f"root=PARTLABEL=root-{slot} {raspi.CONSOLES} quiet panic=1"
             fat_image(t / f"boot-{slot}", 64 * MIB, f"BOOT-{slot.upper()}", {
                 "kernel8.img": initramfs.kernel("raspi3b")[0], "initrd": initramfs.build("raspi3b"),
                 "board.dtb": t / "dtb", "cmdline.txt": line.encode()})
-        ext4_image(t / "data", 96 * MIB, "data", {"new.artifact": new, **{f"jobs/{n}": j for n, j in JOBS.items()}})
+        ext4_image(t / "data", 96 * MIB, "data", raspi.data_files(new))
         disk = make_disk(path, [
             Part("autoboot", 16 * MIB, "fat", t / "autoboot"), Part("boot-a", 64 * MIB, "fat", t / "boot-a"),
             Part("boot-b", 64 * MIB, "fat", t / "boot-b"),
             Part("root-a", guest.SLOT_SIZE, content=guest.image(guest.artifact(release("1")))),
             Part("root-b", guest.SLOT_SIZE), Part("data", 96 * MIB, content=t / "data")])
-    # An SD card of QEMU has a power of two; the kernel does not mind that the second partition table is not at the end.
-    with open(path, "r+b") as f:
-        f.truncate(512 * MIB)
+    raspi.sd_card(path)
     return disk
 
 
@@ -112,13 +82,9 @@ class Firmware:
         line = (self.folder / "cmdline.txt").read_text() + f" lab.job={job}"
         self.boots += 1
         self.flag = False
-        argv = ["qemu-system-aarch64", "-M", "raspi3b", "-accel", "tcg", "-no-reboot", "-display", "none",
-                "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-                "-drive", f"file={self.disk.path},format=raw,if=sd",
-                "-kernel", self.folder / "kernel8.img", "-initrd", self.folder / "initrd", "-dtb", dtb, "-append", line]
-        with Machine([str(a) for a in argv], self.log, f"tryboot, boot {self.boots}") as m:
-            match = m.wait(r"Restarting system(?: with command '([^'\n]*)'|\r?$)", 300)
-        self.flag = " tryboot" in (match[1] or "")
+        m, argument = raspi.start(self.disk, self.log, f"tryboot, boot {self.boots}", "-kernel", self.folder / "kernel8.img",
+                                  "-initrd", self.folder / "initrd", "-dtb", dtb, "-append", line)
+        self.flag = " tryboot" in argument
         return m
 
 
@@ -131,14 +97,7 @@ def tryboot(c):
     firmware = Firmware(factory(folder / "disk.img", guest.artifact(release("2"))), folder, c.device.log)
 
     def step(what, job, running, flag, section="status", **store):
-        m = firmware.boot(job)
-        c.say(f"{what}: {m.seconds():.1f} s, {m.cpu:.1f} s of processor")
-        if "LAB job-failed" in m.text:
-            raise Failure(f"{what}: the job failed")
-        found = status(m, section)
-        c.expect(f"{what}: the slot that runs", found["running"], running)
-        for name, due in store.items():
-            c.expect(f"{what}: {name}", found["boot"][name.replace("_", "-")], due)
+        raspi.judge(c, what, firmware.boot(job), running, section, store)
         c.expect(f"{what}: the flag", firmware.flag, flag)
 
     step("install", "install", "a", True, default="a", trial="none")
