@@ -18,6 +18,7 @@ struct patch {
 	struct decoder *decoder;
 	struct art_patch_decoding dec;
 	bool broken;              /* its source or its decoder has failed: leave it alone */
+	unsigned int blocks_right, blocks_wrong; /* records of codec 2 so far */
 };
 
 /* Signature of role patch, patch.json, and the child that decodes. SRC is taken over, also on failure. patch_close on a zeroed one is fine. */

@@ -11,6 +11,8 @@
 #include "libartifact/chunk.h"
 #include "libartifact/io.h"
 
+#define BLOCKS_IN_VAIN 2
+
 struct maker {
 	struct patch_job *job;
 	size_t payload; /* of the patch */
@@ -127,6 +129,24 @@ static void give_up(struct maker *m, const struct art_err *why)
 	cli_info("a record of the patch is of no use: %s", why->text);
 }
 
+/*
+ * What a libzstd of another version compresses is as good, and other bytes. Two records in vain tell that the others will be too: better
+ * to fetch the chunks at once.
+ */
+static void note_blocks(struct maker *m, bool right)
+{
+	struct patch *p = m->job->patch;
+
+	if (m->record->codec != ART_PATCH_BLOCKS)
+		return;
+	*(right ? &p->blocks_right : &p->blocks_wrong) += 1;
+	/* A patch alone is all there is: what it can give is kept for the next try. */
+	if (m->job->always || p->blocks_wrong < BLOCKS_IN_VAIN || p->blocks_wrong <= p->blocks_right)
+		return;
+	p->broken = true;
+	cli_warn("the patch is left aside: this device's libzstd does not make the bytes of its squashfs blocks");
+}
+
 static int make_record(struct maker *m, struct art_err *err)
 {
 	struct patch_job *job = m->job;
@@ -147,9 +167,11 @@ static int make_record(struct maker *m, struct art_err *err)
 					      &why);
 	if (code < 0) {
 		give_up(m, &why);
+		note_blocks(m, false);
 		return 0;
 	}
 	code = take_rows(m, &wrong, err);
+	note_blocks(m, wrong == 0);
 	if (wrong > 0)
 		job->failed++;
 	if (wrong > 0)

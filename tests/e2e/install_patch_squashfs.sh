@@ -79,6 +79,30 @@ step "received $received bytes by a patch of $size"
 [ "$received" -lt $((size + 40000)) ] || fail "$received bytes received"
 slot_is a v2.artifact
 
+step "a device whose libzstd makes other bytes: two records in vain, and chunks"
+cp -a root changed
+for file in root/text root/numbers; do
+	sed -i '1~900s/$/ more/' "$file"
+done
+pack v3 3.0 -comp zstd
+cp v3.artifact web/
+expect_exit 0 "$mkartifact" delta --json --key k.pem --directory web/v3.artifact.patches v1.artifact v3.artifact
+patch=$(json "d['file']")
+records=$(python3 -B "$top_src/tests/e2e/relevel.py" "$patch" k.pem)
+[ "$records" -gt 4 ] || fail "only $records records"
+rm -rf dev
+cp -a start dev
+expect_exit 0 inst install --json "http://127.0.0.1:$(port_of port)/v3.artifact"
+slot_is a v3.artifact
+expect_err "libzstd does not make the bytes"
+[ "$(json "d['patch']['failed-records'] <= 4 and d['fetched'] > 500000")" = true ] || fail "$(cat out)"
+rm -rf dev
+cp -a start dev
+expect_error 8 patch-short inst install "$patch"
+boot_says default=b trial=none bad=a
+rm -rf root
+mv changed root
+
 step "blocks that another encoder made: as they are, and the image is right"
 rm -rf root
 cp -a first root

@@ -65,7 +65,7 @@ endif
 endif
 endif
 EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py %D%/install_http.sh %D%/install_seed.sh %D%/install_servers.sh
-EXTRA_DIST += %D%/install_patch.sh %D%/range_server.py
+EXTRA_DIST += %D%/install_patch.sh %D%/relevel.py %D%/range_server.py
 EXTRA_DIST += %D%/device.sh
 if INSTALLER
 TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh
