@@ -60,7 +60,7 @@ fetch_probe_CFLAGS = $(AM_CFLAGS)
 fetch_probe_LDADD = $(LIBFETCH) $(LIBARTIFACT)
 TESTS += %D%/fetch.sh
 if TOOLS
-TESTS += %D%/install_http.sh %D%/install_seed.sh %D%/install_servers.sh %D%/install_patch.sh %D%/install_patch_squashfs.sh %D%/install_large.sh
+TESTS += %D%/install_http.sh %D%/install_seed.sh %D%/install_servers.sh %D%/install_patch.sh %D%/install_patch_squashfs.sh %D%/install_large.sh %D%/install_bitflip.sh
 endif
 endif
 endif
