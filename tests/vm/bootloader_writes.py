@@ -2,18 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bootloader's own writes, recorded while a real one counts a trial down, and every power cut in them.
 
-usage: bootloader_writes.py uboot|bios|uefi DIRECTORY    (for images; made, and removed again)
+usage: bootloader_writes.py uboot|bios|uefi DIRECTORY [INSTALLER]    (for images; made, and removed again)
 
 A life is a store with a trial and three tries, booted four times: every write that reaches the disk is logged (QEMU's blklogwrites). What
 the store says afterwards must be what stores.py, the rule by which power cuts are replayed in ../crash, says it does; nothing but the store
 may have been written. Then every prefix of the writes, each write torn after every sector, and each with noise in one sector: what a
 bootloader reads must be what it read before that write or after it. Last, the real bootloader is started from those states: of those
-that differ in what it reads, all, and some that differ only in bytes; it must do what stores.py says.
+that differ in what it reads, all, and some that differ only in bytes; it must do what stores.py says. From the same states the
+installer, a program of this machine, has to read what the bootloader reads.
+
+A judge that finds nothing may be one that cannot: recordings and rules that are wrong on purpose go through it too, and each must
+be found out.
 """
 import collections
+import copy
+import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import time
 
@@ -87,6 +94,7 @@ class Store:
 class UBoot:
     rule = STORES["uboot-pair"]
     name = "U-Boot"
+    config = "backend = uboot\nenvironment = {0}/env-1\nenvironment-copy = {0}/env-2\n"
 
     def __init__(self, folder):
         self.folder, self.disk = folder, os.path.join(folder, "disk.img")
@@ -137,6 +145,7 @@ class UBoot:
 
 class Grub:
     rule = STORES["grub"]
+    config = "backend = grub\nstore = {0}/copy-1\nstore-copy = {0}/copy-2\n"
 
     def __init__(self, folder, firmware):
         self.folder, self.firmware = folder, firmware
@@ -197,9 +206,52 @@ class Grub:
 # --- the judges
 
 
+class Installer:
+    """artifact-install on copies that are files, told by /proc/cmdline which slot runs."""
+
+    def __init__(self, program, folder, bootloader):
+        self.program, self.folder = program, folder
+        space = ["unshare", "-m", "--propagation", "private"] if os.geteuid() == 0 else ["unshare", "-rm"]
+        self.argv = [*space, "sh", "-c", 'mount --bind cmdline /proc/cmdline && exec "$@"', "sh", program]
+        os.makedirs(os.path.join(folder, "keys"))
+        texts = {"conf": "[device]\ntype = lab\n[slot.a]\nrootfs = {0}/a\n[slot.b]\nrootfs = {0}/b\n[boot]\n" + bootloader.config
+                 + "[trust]\nkeys = {0}/keys\n[state]\ndirectory = {0}/state\n",
+                 "env-1": "{0}/copy-1 0x0 0x4000\n", "env-2": "{0}/copy-2 0x0 0x4000\n", "a": "a", "b": "b"}
+        for name, text in texts.items():
+            self.put(name, text.format(os.path.abspath(folder)).encode())
+
+    def put(self, name, data):
+        with open(os.path.join(self.folder, name), "wb") as f:
+            f.write(data)
+
+    def missing(self):
+        """Why it cannot be asked, or None."""
+        if not self.program or not os.access(self.program, os.X_OK):
+            return "no installer"
+        self.put("cmdline", b"")
+        done = subprocess.run([*self.argv[:-1], "true"], cwd=self.folder, check=False, capture_output=True)
+        return "no mount namespaces" if done.returncode else None
+
+    def read(self, state):
+        """What it says of a Store, as `plan` of stores.py does, or why it does not."""
+        boot, inset = state.bytes(), state.inset()
+        for name, (at, _), block in zip(("copy-1", "copy-2"), state.rule.parts, state.copies):
+            self.put(name, boot[at:at + inset] + block + bytes(inset and 1024))
+        self.put("cmdline", f"twinroot.slot={state.next()[0]} panic=5\n".encode())
+        done = subprocess.run([*self.argv, "-c", "conf", "status", "--json"], cwd=self.folder, check=False, capture_output=True)
+        if done.returncode:
+            return f"status {done.returncode}: {done.stderr.decode(errors='replace').strip()}"
+        said = json.loads(done.stdout)
+        boot, bad = said["boot"], [s for s in "ab" if said["slots"][s]["bad"]]
+        tried = boot["trial"] in ("a", "b") and boot["tries-left"] > 0 and boot["trial"] not in bad
+        return (boot["trial"], boot["tries-left"], boot["default"]) if tried else (None, 0, boot["default"])
+
+
 class Judge:
-    def __init__(self, bootloader):
-        self.bootloader, self.rule = bootloader, bootloader.rule
+    """rule: of stores.py, unless it is to be a wrong one."""
+
+    def __init__(self, rule):
+        self.rule = rule
         self.cuts = self.writes = self.boots = 0
         self.faults = []
         self.states = {}   # view: [Store], the first of which is started
@@ -247,38 +299,96 @@ class Judge:
         if known is not state and known.copies != state.copies:
             self.others.append(state)
 
-    def start(self, seed):
-        """The real bootloader from the states that differ to it, and a sample of the others."""
-        chosen = list(self.states.values())
-        distinct = len(chosen)
-        chosen += random.Random(seed).sample(self.others, min(SAMPLE, len(self.others)))
-        for state, (slot, trial, copies) in zip(chosen, self.bootloader.start(chosen), strict=True):
-            want, on_trial, due = state.next()
-            if (slot, trial) != (want, on_trial) or not due.same(Store(self.rule, copies)):
-                self.fault(f"from {state.view()}: started {slot}, trial {trial}, and left {Store(self.rule, copies).view()}")
-        return distinct, len(chosen)
+    def chosen(self, seed):
+        """The states that differ to a bootloader, and a sample of the others."""
+        return list(self.states.values()) + random.Random(seed).sample(self.others, min(SAMPLE, len(self.others)))
+
+    def started(self, state, slot, trial, copies):
+        """The real bootloader from one of them."""
+        state = Store(self.rule, state.copies)
+        want, on_trial, due = state.next()
+        if (slot, trial) != (want, on_trial) or not due.same(Store(self.rule, copies)):
+            self.fault(f"from {state.view()}: started {slot}, trial {trial}, and left {Store(self.rule, copies).view()}")
+
+    def read(self, state, said):
+        """The installer from one of them."""
+        if said != state.plan():
+            self.fault(f"from {state.view()}: the installer says {said}, and not {state.plan()}")
 
 
-def examine(bootloader):
-    begun, judge = time.monotonic(), Judge(bootloader)
+def uncounted(rule):
+    """A rule by which a try is not counted."""
+    wrong = copy.copy(rule)
+    wrong.update = lambda boot, v: rule.update(boot, dict(v, twinroot_left="%x" % (int(v["twinroot_left"], 16) + 1)))
+    return wrong
+
+
+def mistakes(rule, lives, started, read):
+    """(what is wrong on purpose, the Judge that has to have found it)"""
+    def lived(what, alter, rule=rule):
+        judge = Judge(rule)
+        for name, life in lives.items():
+            judge.life(name, *alter(*life))
+        return what, judge
+
+    def swap(slot):
+        return "b" if slot == "a" else "a"
+
+    yield lived("a rule that does not count", lambda *life: life, uncounted(rule))
+    yield lived("the other slot is started", lambda copies, boots, *more: (copies, [(swap(s), t) for s, t in boots], *more))
+    yield lived("the copy that counts is written over",
+                lambda copies, boots, writes, end: (copies, boots, [w._replace(copy=1 - w.copy) for w in writes], end))
+    yield lived("a write is lost", lambda copies, boots, writes, end: (copies, boots, writes, copies))
+    yield lived("nothing is recorded", lambda copies, boots, writes, end: (copies, boots, [], end))
+    for what, wrong, alter in (("started by a rule that does not count", uncounted(rule), lambda s, t, c: (s, t, c)),
+                               ("started the other slot", rule, lambda s, t, c: (swap(s), t, c)),
+                               ("started without leaving a trace", rule, None)):
+        judge = Judge(wrong)
+        for state, *got in started:
+            judge.started(state, *(alter(*got) if alter else (*got[:2], state.copies)))
+        yield what, judge
+    if read:
+        judge = Judge(rule)
+        for state, said in read:
+            judge.read(state, (*said[:2], swap(said[2])))
+        yield "the installer reads another default", judge
+
+
+def examine(bootloader, program):
+    begun, judge = time.monotonic(), Judge(bootloader.rule)
     lives = bootloader.record()
     for name, recorded in lives.items():
         judge.life(name, *recorded)
-    distinct, started = judge.start(1)
-    print("\n".join("FAIL: " + text for text in judge.faults[:20]))
-    print("%s: %d boots of %d lives recorded, %d writes; %d power cuts in them, %d distinct to the bootloader, %d really booted; failures: %d; "
-          "%.0f s" % (bootloader.name, judge.boots, len(lives), judge.writes, judge.cuts, distinct, started, len(judge.faults),
-                      time.monotonic() - begun))
+    chosen = judge.chosen(1)
+    started = [(state, *got) for state, got in zip(chosen, bootloader.start(chosen), strict=True)]
+    for one in started:
+        judge.started(*one)
+    installer = Installer(program, os.path.join(bootloader.folder, "installer"), bootloader)
+    missing = installer.missing()
+    read = [] if missing else [(state, installer.read(state)) for state in chosen]
+    for one in read:
+        judge.read(*one)
+    found = [(what, bool(wrong.faults)) for what, wrong in mistakes(bootloader.rule, lives, started, read)]
+    for what, noticed in found:
+        if not noticed:
+            judge.fault(f"not found out: {what}")
+    for text in judge.faults[:20]:
+        print("FAIL: " + text)
+    print("%s: %d boots of %d lives recorded, %d writes; %d power cuts in them, %d distinct to the bootloader, %d really booted, %d read by the "
+          "installer%s; failures: %d; mistakes on purpose found out: %d of %d; %.0f s"
+          % (bootloader.name, judge.boots, len(lives), judge.writes, judge.cuts, len(judge.states), len(started), len(read),
+             f" ({missing})" if missing else "", len(judge.faults), sum(noticed for _, noticed in found), len(found),
+             time.monotonic() - begun))
     return 1 if judge.faults else 0
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("uboot", "bios", "uefi"):
+    if len(sys.argv) not in (3, 4) or sys.argv[1] not in ("uboot", "bios", "uefi"):
         sys.exit(__doc__)
-    kind, folder = sys.argv[1:]
+    kind, folder, *program = sys.argv[1:]
     os.makedirs(folder)
     try:
-        return examine(UBoot(folder) if kind == "uboot" else Grub(folder, kind))
+        return examine(UBoot(folder) if kind == "uboot" else Grub(folder, kind), program and os.path.abspath(program[0]))
     except grub_kit.Missing as why:
         print(f"SKIP: {why}")
         return 77

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 
+import guest
 from lab import Failure, Skip
 from scenario import scenario
 
@@ -39,9 +40,9 @@ def grub_states(c):
 
 @scenario("virt-uboot", "x86-bios-grub", "x86-uefi-grub")
 def bootloader_writes(c):
-    """The bootloader's own writes, recorded, and every power cut in them."""
+    """The bootloader's own writes, recorded, and every power cut in them, which the installer built for this machine reads too."""
     kind = {"virt-uboot": "uboot", "x86-bios-grub": "bios", "x86-uefi-grub": "uefi"}[c.device.chain.name]
-    program(c, HERE / "bootloader_writes.py", kind, c.device.folder / "work")
+    program(c, HERE / "bootloader_writes.py", kind, c.device.folder / "work", guest.installer("amd64")["usr/sbin/artifact-install"])
 
 
 @scenario("x86-bios-grub", "x86-uefi-grub", full=("x86-bios-grub", "x86-uefi-grub"))
