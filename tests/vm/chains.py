@@ -53,7 +53,8 @@ class Chain:
         return argv
 
     def disk_device(self):
-        return "virtio-blk-device,drive=disk" if self.board == "virt" else "virtio-blk-pci,drive=disk"
+        """In a place of its own, whatever else the machine has: UEFI tries a disk that it has not seen there before after its shell."""
+        return "virtio-blk-device,drive=disk" if self.board == "virt" else "virtio-blk-pci,drive=disk,addr=0x10"
 
 
 def data_files():
