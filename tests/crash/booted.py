@@ -31,7 +31,7 @@ def report(store, name, tried, total, failures, seed, begun):
     return failures
 
 
-def uboot(store, states, seed, count, folder):
+def uboot(store, states, seed, count, folder, _=None):
     """The number of failures for a sample of COUNT of the STATES, each (boot partition's bytes, where it was found)."""
     import uboot_states as lab  # of ../vm
     if not os.path.exists(lab.FIRMWARE) or not shutil.which("qemu-system-aarch64"):
@@ -51,7 +51,7 @@ def uboot(store, states, seed, count, folder):
     return report(store, "U-Boot", len(tried), len(states), failures, seed, begun)
 
 
-def grub(store, states, seed, _, folder):
+def grub(store, states, seed, _, folder, firmware="bios"):
     """The same for GRUB, which goes through all STATES in one run."""
     import grub_kit
     import grub_states as lab
@@ -64,7 +64,7 @@ def grub(store, states, seed, _, folder):
         places = lab.make_stores(disks, cases)
         with open(os.path.join(grub_kit.SCRIPTS, "twinroot.cfg"), encoding="ascii") as file:
             files = {"grub.cfg": lab.CONFIG, "twinroot.cfg": file.read(), "case.cfg": lab.SETTINGS, "cases.cfg": lab.script_for(cases)}
-        text = grub_kit.boot(grub_kit.make_disk(folder, "bios", [], files), "bios", until="@end", limit=10 * grub_kit.LIMIT, more=[disks])
+        text = grub_kit.boot(grub_kit.make_disk(folder, firmware, [], files), firmware, until="@end", limit=10 * grub_kit.LIMIT, more=[disks])
     except grub_kit.Missing as why:
         print("SKIP: real GRUB: %s" % why, flush=True)
         return 0

@@ -44,15 +44,21 @@ class Cheap:
         one, two = (self.disk.bytes[at:at + BLOCK] for at in self.blocks) if self.blocks else (bytes(BLOCK),) * 2
         return self.memo((one, two), lambda: Record(one, two))
 
-    def view(self):
-        """(View, [faults])"""
+    def bad(self):
+        """The slots that the bootloader's store calls bad."""
+        return self.memo(("bad", self.disk.version["boot"]), lambda: (self.world.store.read(self.disk.part("boot")) or {}).get(
+            "twinroot_bad", "none").replace("none", ""))
+
+    def view(self, noise=False):
+        """(View, [faults]). NOISE: it may have taken the newer block of the record; the older one does not know that a slot is being
+        written, but the store, which was written before it, calls that slot bad, and the installer asks both."""
         todo, record, faults = self.plan(), self.record(), []
         if todo is None:
             return View(None, record, {}), ["no valid environment: the bootloader knows no slot"]
         slots = {slot: self.holds(slot) for slot in {todo[0], todo[2]} - {None}}
         faults += ["slot %s boots and holds no complete image" % slot for slot, image in slots.items() if not image]
         for slot, (content, digest) in record.slots.items():
-            if content not in WHOLE:
+            if content not in WHOLE or noise and slot in self.bad():
                 continue
             image = self.holds(slot)
             if not image:

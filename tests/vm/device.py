@@ -5,6 +5,7 @@ import shutil
 
 import factory
 import guest
+import uboot_states
 from chains import CHAINS
 from disk import Disk
 from lab import LOGS, RUN, Failure, sparse_copy
@@ -69,12 +70,9 @@ class Device:
             yield m
 
     def _blockdev(self, record):
-        plain = f"driver=file,filename={self.disk.path}"
         if not record:
-            return "driver=raw,node-name=disk," + ",".join("file." + o for o in plain.split(","))
-        open(record, "wb").close()
-        return ("driver=blklogwrites,node-name=disk,log-sector-size=512,log.driver=file,"
-                f"log.filename={record}," + ",".join("file." + o for o in plain.split(",")))
+            return f"driver=raw,node-name=disk,file.driver=file,file.filename={self.disk.path}"
+        return uboot_states.recorded(self.disk.path, record, "disk")
 
     def run(self, job, status=0, ended="poweroff", limit=180, **options):
         """Switch on, run a job to its end, and wait for the machine to end as it should: the Machine."""

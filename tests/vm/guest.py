@@ -229,5 +229,5 @@ def artifact(release, *options):
 def image(file, payload="rootfs"):
     """The plain image of an artifact's payload."""
     inspect = BUILD / "artifact-inspect"
-    return made_once(f"{file.stem}_{payload}.img", digest(file),
-                     lambda out: run(inspect, "image", "-q", "--keys", KEYS / "trust", "-o", out, file))
+    return made_once(f"{file.stem}.img", digest(file, payload),
+                     lambda out: run(inspect, "image", "-q", "--payload", payload, "--keys", KEYS / "trust", "-o", out, file))

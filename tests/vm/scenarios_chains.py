@@ -37,6 +37,7 @@ class Life:
         self.c, self.web, self.device = c, web, c.device
         self.virt = c.board == "virt"
         self.made = 0
+        self.record, self.recorded = None, []   # a folder for logs of all writes, if they are to be kept: [(what they are of, log)]
         # The other slot is filled from the start too, so that installs write little; the tests tell the slots by their versions.
         file = factory.artifact(old, Boot() if self.virt else None)
         self.device.shipped(file, file if fill else None, **options)
@@ -51,18 +52,24 @@ class Life:
     def on(self, job=None, watchdog=None, **options):
         return self.device.on(job, web=self.web, watchdog=watchdog or ("reset" if self.virt else None), **options)
 
+    def log_for(self, what):
+        """Where the writes of the next power-on are logged, if they are."""
+        if self.record:
+            self.recorded.append((what, self.record / f"{len(self.recorded)}.log"))
+        return self.recorded[-1][1] if self.record else None
+
     def job(self, what, job, ended="poweroff", first="", limit=600, **due):
         """Boot, let boot-check end, run a job to its end; then what is due of status: the Machine."""
         m = self.device.run(f"{first}checked || exit 99\n{job}", web=self.web, limit=limit, ended=ended,
                             after="poweroff" if ended == "poweroff" else "reboot",
-                            watchdog="reset" if self.virt else None)
+                            watchdog="reset" if self.virt else None, record=self.log_for(what))
         self.c.timing(m, what)
         self.judge(what, m, **due)
         return m
 
     def reboots(self, what, job=None, limit=600, **due):
         """Boot; the guest restarts by itself (an install --reboot, a trial given up, a panic)."""
-        with self.on(job, after="nothing") as m:
+        with self.on(job, after="nothing", record=self.log_for(what)) as m:
             m.finish(limit)
         self.c.say(f"{what}: {m.ended} after {m.seconds():.1f} s ({m.cpu:.1f} s of processor)")
         self.c.expect(f"{what}: the machine's end", m.ended, "reboot")
