@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Power cuts in the life of a whole virtual device, whose every write was logged beneath it: those of its bootloader, of the kernel, of
-the installer. The states are those of replay.py, judged by judge.py; nothing is played here.
+"""Power cuts in the life of a whole virtual device, whose every write was logged beneath it: those of its bootloader, of the
+kernel, of the installer. The states are those of replay.py, judged by judge.py; nothing is played here.
 
 usage: recorded.py FOLDER    (FOLDER/recording.json, made by ../vm/scenarios_cuts.py)
 
-recording.json: store (one of stores.py); parts (where its copies lie in the partition "boot"); layout (partition: offset, size); base (the
-disk before it all); boots ([name, log of writes]); versions (version: {partition's stem: length, SHA-256}); artifacts (manifest's SHA-256:
-version); blocks (where the state record's two lie on the disk); due (what the bootloader has to say, one after the other); seed; samples;
-firmware (of the GRUB to start). So many SAMPLES are left as FOLDER/N.img, for the whole device to be started from: samples.json says
-[image, what it is], one at least of each boot.
+recording.json: store (one of stores.py); parts (where its copies lie in the partition "boot"); layout (partition: offset, size);
+base (the disk before it all); boots ([name, log of writes]); versions (version: {partition's stem: length, SHA-256}); artifacts
+(manifest's SHA-256: version); blocks (where the state record's two lie on the disk); due (what the bootloader has to say, one
+after the other); seed; samples; firmware (of the GRUB to start). So many SAMPLES are left as FOLDER/N.img, for the whole device to
+be started from, of one boot after the other: samples.json says [image, what it is].
 
 A recording with a mistake in it, and expectations that are wrong, must be found out.
 """
@@ -195,14 +195,16 @@ def mistakes(life):
         other = copy.copy(life)
         other.recording = copy.copy(life.recording)
         entries = other.recording.entries = list(life.recording.entries)
-        n = next(n for name, begin, end in life.recording.boots() if "counts" in name for n in range(begin, end) if life.touches(entries[n]))
+        n = next(n for name, begin, end in life.recording.boots() if "counts" in name
+                 for n in range(begin, end) if life.touches(entries[n]))
         entries[n] = entries[n]._replace(length=0, data=None)
         return other
 
     def other_images():
         other, failures = copy.copy(life), Quiet()
-        other.world = life.world._replace(versions={name: {stem: (length, digest[::-1]) for stem, (length, digest) in parts.items()}
-                                                    for name, parts in life.world.versions.items()})
+        other.world = life.world._replace(versions={
+            name: {stem: (length, digest[::-1]) for stem, (length, digest) in parts.items()}
+            for name, parts in life.world.versions.items()})
         disk = other.disk()
         other.states(disk, failures, 3)
         disk.close()
@@ -234,14 +236,15 @@ def examine(folder, memory):
     for what, count in found:
         if not count:
             failures.add("on purpose", "not found out: " + what)
-    print("%s: %d boots, %d requests, %d counts of the bootloader; states: %s = %d; distinct to bootloader and record: %d; failures: %d; "
-          "mistakes on purpose found out: %d of %d; seed %s; %.0f s"
+    print("%s: %d boots, %d requests, %d counts of the bootloader; states: %s = %d; distinct to bootloader and record: %d; "
+          "failures: %d; mistakes on purpose found out: %d of %d; seed %s; %.0f s"
           % (life.world.store.name, len(told["boots"]), len(life.recording.entries), counted,
              ", ".join("%s %d" % item for item in kinds.items()), sum(kinds.values()), len(distinct.states), failures.count,
              sum(count > 0 for _, count in found), len(found), told["seed"], time.monotonic() - begun), flush=True)
     os.makedirs(os.path.join(folder, "booted"))
-    started = booted.REAL[told["store"]](life.world.store, list(distinct.stores.values()), told["seed"], len(distinct.stores),
-                                         os.path.join(folder, "booted"), told["firmware"])
+    states = list(distinct.stores.values())
+    started = booted.REAL[told["store"]](life.world.store, states, told["seed"], len(states), os.path.join(folder, "booted"),
+                                         told["firmware"])
     if not failures.count:
         life.samples(seen)
     return failures.count + started > 0

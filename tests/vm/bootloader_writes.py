@@ -374,8 +374,8 @@ def examine(bootloader, program):
             judge.fault(f"not found out: {what}")
     for text in judge.faults[:20]:
         print("FAIL: " + text)
-    print("%s: %d boots of %d lives recorded, %d writes; %d power cuts in them, %d distinct to the bootloader, %d really booted, %d read by the "
-          "installer%s; failures: %d; mistakes on purpose found out: %d of %d; %.0f s"
+    print("%s: %d boots of %d lives recorded, %d writes; %d power cuts in them, %d distinct to the bootloader, "
+          "%d really booted, %d read by the installer%s; failures: %d; mistakes on purpose found out: %d of %d; %.0f s"
           % (bootloader.name, judge.boots, len(lives), judge.writes, judge.cuts, len(judge.states), len(started), len(read),
              f" ({missing})" if missing else "", len(judge.faults), sum(noticed for _, noticed in found), len(found),
              time.monotonic() - begun))
