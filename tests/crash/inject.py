@@ -28,7 +28,8 @@ def failing(disk, number, code, how):
     kinds = {ONCE: ["write"], WRITES: ["write", "write-zeroes", "discard", "flush"],
              DEAD: ["read", "write", "write-zeroes", "discard", "flush"]}[how]
     return [{"driver": "file", "node-name": "disk", "filename": disk},
-            {"driver": "blkdebug", "node-name": "failing", "image": "disk", "set-state": steps,
+            # An empty list is no option to QEMU, and refused.
+            {"driver": "blkdebug", "node-name": "failing", "image": "disk", **({"set-state": steps} if steps else {}),
              "inject-error": [dict(error, iotype=kind) for kind in kinds]}]
 
 
