@@ -4,12 +4,13 @@
 
 usage: bootloader_writes.py uboot|bios|uefi DIRECTORY [INSTALLER]    (for images; made, and removed again)
 
-A life is a store with a trial and three tries, booted four times: every write that reaches the disk is logged (QEMU's blklogwrites). What
-the store says afterwards must be what stores.py, the rule by which power cuts are replayed in ../crash, says it does; nothing but the store
-may have been written. Then every prefix of the writes, each write torn after every sector, and each with noise in one sector: what a
-bootloader reads must be what it read before that write or after it. Last, the real bootloader is started from those states: of those
-that differ in what it reads, all, and some that differ only in bytes; it must do what stores.py says. From the same states the
-installer, a program of this machine, has to read what the bootloader reads.
+A life is a store with a trial and three tries, booted four times: every write that reaches the disk is logged (QEMU's
+blklogwrites). What the store says afterwards must be what stores.py, the rule by which power cuts are replayed in
+../crash, says it does; nothing but the store may have been written. Then every prefix of the writes, each write torn
+after every sector, and each with noise in one sector: what a bootloader reads must be what it read before that write
+or after it. Last, the real bootloader is started from those states: of those that differ in what it reads, all, and
+some that differ only in bytes; it must do what stores.py says. From the same states the installer, a program of this
+machine, has to read what the bootloader reads.
 
 A judge that finds nothing may be one that cannot: recordings and rules that are wrong on purpose go through it too, and each must
 be found out.
