@@ -42,9 +42,9 @@ class Failures:
 
 def work(job):
     """One real start in a worker process. The disk is used up."""
-    world, folder, disk, view, garbled, where = job
+    world, folder, disk, view, harm, where = job
     try:
-        return where, judge.Real(world, os.path.join(folder, "real-%d" % os.getpid())).judge(disk, view, garbled), None
+        return where, judge.Real(world, os.path.join(folder, "real-%d" % os.getpid())).judge(disk, view, **harm), None
     except (lab.Failed, OSError, subprocess.SubprocessError, ValueError) as error:
         return where, None, "%s: %s" % (type(error).__name__, error)
     finally:
@@ -59,11 +59,12 @@ class Pool:
         self.pool = multiprocessing.Pool(workers)
         self.limit, self.waiting, self.made, self.stories = workers + 1, [], 0, collections.Counter()
 
-    def add(self, disk, view, garbled, where):
+    def add(self, disk, view, harm, where):
+        """HARM: what Real.judge has to be lenient about."""
         copy = os.path.join(self.world.folder, "real-%d.img" % self.made)
         self.made += 1
         subprocess.run(["cp", "--sparse=always", disk, copy], check=True)
-        self.waiting.append(self.pool.apply_async(work, [(self.world, self.world.folder, copy, view, garbled, where)]))
+        self.waiting.append(self.pool.apply_async(work, [(self.world, self.world.folder, copy, view, harm, where)]))
         while len(self.waiting) >= self.limit:
             self.take()
 
@@ -187,7 +188,7 @@ def replay_store(world, effort, seed, workers, export=None):
         new = distinct.look(view, where)
         if not faults and effort.real and rng.random() < (effort.new if new else effort.real[kind]):
             real[kind] += 1
-            pool.add(work_disk, view, kind == "garbled", where)
+            pool.add(work_disk, view, {"garbled": kind == "garbled", "torn": walk.halved}, where)
     pool.close()
     distinct.close()
     disk.close()

@@ -2,6 +2,7 @@
 """Is this disk a device that lives? First by parsers of this test's own, for every state; then, for chosen ones, by the
 kernel's ext4, e2fsck and the installer itself."""
 import collections
+import errno
 import hashlib
 import os
 import subprocess
@@ -72,11 +73,12 @@ class Real:
     """Start a device from a disk: mount, status, finish what is under way, install the next, boot that."""
 
     def __init__(self, world, folder):
-        self.world, self.folder = world, folder
+        self.world, self.folder, self.torn = world, folder, False
         os.makedirs(folder, exist_ok=True)
 
-    def judge(self, disk, view, garbled=False):
-        """DISK is used up. What had to be done, in words; raises lab.Failed."""
+    def judge(self, disk, view, garbled=False, torn=False):
+        """DISK is used up. TORN: some block of a filesystem is half old and half new. What had to be done, in words; raises lab.Failed."""
+        self.torn = torn
         device = lab.Device(self.folder, disk, self.world.sources, self.world.store)
         try:
             return self.live(device, view, garbled)
@@ -84,24 +86,32 @@ class Real:
             device.close()
 
     def data(self, device, garbled):
-        """Mount the data partition as an init script does: what noise has destroyed is repaired, or made anew."""
+        """Mount the data partition as an init script does: what a torn block or noise has destroyed is repaired, what noise has, made anew."""
         part = os.path.join(device.dev, "data")
         if not garbled:
             try:
                 return device.mount_data() or "data mounted"
             except OSError as error:
-                raise lab.Failed("the data partition does not mount: %s" % error) from error
-        story = "data checked"
-        if subprocess.run(["e2fsck", "-p", part], capture_output=True, check=False).returncode >= 4:
-            subprocess.run(["e2fsck", "-fy", part], capture_output=True, check=False)
-            story = "data repaired"
+                # ext4's checksum of a block that came half; its files must all be there nevertheless.
+                if not self.torn or error.errno != errno.EBADMSG:
+                    raise lab.Failed("the data partition does not mount: %s" % error) from error
+        story = self.fsck(part)
         try:
             device.mount_data()
-        except OSError:
+        except OSError as error:
+            if not garbled:
+                raise lab.Failed("the data partition does not mount, %s: %s" % (story, error)) from error
             subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", part], check=True)
             device.mount_data()
             story = "data made anew"
         return story
+
+    @staticmethod
+    def fsck(part):
+        if subprocess.run(["e2fsck", "-p", part], capture_output=True, check=False).returncode < 4:
+            return "data checked"
+        subprocess.run(["e2fsck", "-fy", part], capture_output=True, check=False)
+        return "data repaired"
 
     def live(self, device, view, garbled):
         slot = device.boot()

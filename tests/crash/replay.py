@@ -14,6 +14,7 @@ import lab
 from stores import UNIT
 
 SECTOR = 512
+BLOCK = 4096  # of a filesystem
 ALL_SUBSETS = 5  # of so many requests in one epoch every subset is tried
 
 
@@ -57,12 +58,19 @@ class Disk:
         self.file.close()
 
 
+def is_inside(entry, length):
+    """ENTRY, cut after LENGTH bytes, ends within a block."""
+    return 0 < length < entry.length and (entry.offset + length) % BLOCK != 0
+
+
 class Replay:
-    """Iterate over states(): yields (kind, index of the request, first request of its epoch)."""
+    """Iterate over states(): yields (kind, index of the request, first request of its epoch). `halved` tells of the state just yielded
+    whether a block of 4 KiB in it is half old and half new."""
 
     def __init__(self, disk, recording, seed, subsets, torn_every, garbled_every):
         self.disk, self.entries, self.blocks = disk, recording.entries, recording.blocks
         self.seed, self.subsets, self.torn_every, self.garbled_every = seed, subsets, torn_every, garbled_every
+        self.halved = False
 
     def data(self, entry):
         return bytes(entry.length) if entry.data is None else entry.data
@@ -105,7 +113,9 @@ class Replay:
         for cut in cuts:
             mark = self.disk.mark()
             self.disk.write(entry.offset, data[:cut * SECTOR])
+            self.halved = is_inside(entry, cut * SECTOR)
             yield "torn", n, start
+            self.halved = False
             self.disk.undo(mark)
 
     def garbled(self, n, start, entry):
@@ -134,7 +144,9 @@ class Replay:
                     data = data[:rng.randrange(len(data) // SECTOR + 1) * SECTOR]
                 if rng.random() < 0.5 if kept is None else kept[i]:
                     self.disk.write(self.entries[n].offset, data)
+                    self.halved |= is_inside(self.entries[n], len(data))
             yield "reordered", epoch[-1], start
+            self.halved = False
             self.disk.undo(0)
         for n in epoch:
             self.disk.write(self.entries[n].offset, self.data(self.entries[n]))
