@@ -129,6 +129,21 @@ static int record(struct adopt *a, struct art_err *err)
 	return device_save(d, err);
 }
 
+static void tell(const struct adopt *a)
+{
+	unsigned long long equal = a->equal, total = a->total;
+	char slot = (char)('a' + a->device->running);
+
+	log_event(&a->device->log, LOG_ADOPTED, "{s:s,s:I,s:I}", "digest", a->candidate.verdict.digest,
+		  "equal", (json_int_t)equal, "total", (json_int_t)total);
+	if (cli_json())
+		printf("{\"slot\": \"%c\", \"outcome\": \"adopted\", \"equal\": %llu, \"total\": %llu}\n", slot,
+		       equal, total);
+	else if (cli_level() >= CLI_WARN)
+		printf("slot %c holds %s %s: %llu of %llu bytes in chunks are equal\n", slot,
+		       a->candidate.manifest->name, a->candidate.manifest->version, equal, total);
+}
+
 static int adopt(struct device *d, const char *src, struct art_err *err)
 {
 	struct adopt a = { .device = d, .kept = KEPT_INIT };
@@ -162,16 +177,8 @@ static int adopt(struct device *d, const char *src, struct art_err *err)
 	if (code == 0)
 		code = record(&a, err);
 	kept_abort(&a.kept);
-	if (code == 0) {
-		log_event(&d->log, LOG_ADOPTED, "{s:s,s:I,s:I}", "digest",
-			  a.candidate.verdict.digest, "equal", (json_int_t)a.equal, "total",
-			  (json_int_t)a.total);
-		if (cli_level() >= CLI_WARN)
-			printf("slot %c holds %s %s: %llu of %llu bytes in chunks are equal\n",
-			       'a' + d->running, a.candidate.manifest->name,
-			       a.candidate.manifest->version, (unsigned long long)a.equal,
-			       (unsigned long long)a.total);
-	}
+	if (code == 0)
+		tell(&a);
 	free(a.buf);
 	art_digest_free(a.sha256);
 	candidate_close(&a.candidate);
@@ -185,6 +192,7 @@ int command_adopt(const char *config, int argc, char **argv)
 		"Compare the chunks of the artifact SRC with the running slot and, when nearly all are equal, record",
 		"that this is what it holds.",
 		"",
+		"      --json      as JSON",
 		"  -q, --quiet     errors only",
 		"  -v, --verbose   more messages, and the stable name of an error",
 		"  -h, --help      this text",

@@ -18,9 +18,12 @@ static const char *slot_name(int slot)
 	return slot ? "b" : "a";
 }
 
-static void told(int slot, const char *what)
+/* OUTCOME is for programs. */
+static void told(int slot, const char *outcome, const char *what)
 {
-	if (cli_level() >= CLI_WARN)
+	if (cli_json())
+		printf("{\"slot\": \"%c\", \"outcome\": \"%s\"}\n", letter(slot), outcome);
+	else if (cli_level() >= CLI_WARN)
 		printf("slot %c %s\n", letter(slot), what);
 }
 
@@ -73,7 +76,7 @@ static int commit(struct device *d, struct art_err *err)
 				letter(d->running));
 	code = switch_commit(d, "", err);
 	if (code == 0)
-		told(d->running, "is committed");
+		told(d->running, "committed", "is committed");
 	return code;
 }
 
@@ -114,9 +117,10 @@ static int give_up(struct device *d, int slot, struct art_err *err)
 {
 	int code = switch_give_up(d, slot, "by-hand", err);
 
-	if (code == 0)
-		told(slot, slot == d->running ? "is given up; reboot to leave it" :
-						"is not tried");
+	if (code == 0 && slot == d->running)
+		told(slot, "given-up", "is given up; reboot to leave it");
+	else if (code == 0)
+		told(slot, "called-off", "is not tried");
 	return code;
 }
 
@@ -153,7 +157,7 @@ static int go_back(struct device *d, struct art_err *err)
 		return code;
 	log_event(&d->log, LOG_ARMED, "{s:s,s:i}", "slot", slot_name(other), "tries",
 		  (int)tries);
-	told(other, "is tried at the next boot");
+	told(other, "armed", "is tried at the next boot");
 	return 0;
 }
 
@@ -200,7 +204,7 @@ static int mark_bad(struct device *d, struct art_err *err)
 	if (code < 0)
 		return code;
 	log_event(&d->log, LOG_MARKED_BAD, "{s:s}", "slot", slot_name(slot));
-	told(slot, "is never booted until something is installed on it");
+	told(slot, "bad", "is never booted until something is installed on it");
 	return 0;
 }
 
@@ -227,6 +231,7 @@ int command_commit(const char *config, int argc, char **argv)
 		"usage: artifact-install [-c CONFIG] commit [OPTION]...",
 		"Keep the slot that runs on trial: it boots from now on, and its security counter binds.",
 		"",
+		"      --json      as JSON",
 		"  -q, --quiet     errors only",
 		"  -v, --verbose   more messages, and the stable name of an error",
 		"  -h, --help      this text",
@@ -243,6 +248,7 @@ int command_rollback(const char *config, int argc, char **argv)
 		"On trial: give the running slot up. Armed, not yet tried: call the trial off. Otherwise: try the",
 		"artifact that ran before, which the other slot still holds.",
 		"",
+		"      --json      as JSON",
 		"  -q, --quiet     errors only",
 		"  -v, --verbose   more messages, and the stable name of an error",
 		"  -h, --help      this text",
@@ -258,6 +264,7 @@ int command_mark_bad(const char *config, int argc, char **argv)
 		"usage: artifact-install [-c CONFIG] mark-bad [OPTION]...",
 		"Never boot the slot that does not run, until something is installed on it.",
 		"",
+		"      --json      as JSON",
 		"  -q, --quiet     errors only",
 		"  -v, --verbose   more messages, and the stable name of an error",
 		"  -h, --help      this text",

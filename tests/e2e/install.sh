@@ -129,19 +129,25 @@ expect_exit 0 sh -c "cat v2.artifact | \"$top_build/artifact-install\" -c dev/in
 [ "$(json "0 < d['written'] < 1500000 and d['same'] > 4000000")" = true ] || fail "sums: $(cat out)"
 slot_is b v2.artifact
 
+outcome() { # SLOT WORD
+	[ "$(json "d['slot'], d['outcome']")" = "[\"$1\", \"$2\"]" ] || fail "$(cat out)"
+}
 step "on trial: no install, commit, and back"
 boot_slot b
 expect_error 7 state-uncommitted inst install v1.artifact
 expect_exit 7 inst mark-bad
-expect_exit 0 inst commit
+expect_exit 0 inst commit --json
+outcome b committed
 boot_says default=b trial=none left=0 bad=none
 expect_error 7 state-wrong inst commit
 expect_exit 0 inst status --json
 [ "$(json "d['phase'], d['running'], d['slots']['b']['version'], d['slots']['b']['content'], d['on-trial']")" = \
 	'["committed", "b", "2.0", "good", 0]' ] || fail "status after commit: $(cat out)"
-expect_exit 0 inst rollback
+expect_exit 0 inst rollback --json
+outcome a armed
 boot_says default=b trial=a left=3
-expect_exit 0 inst rollback
+expect_exit 0 inst rollback --json
+outcome a called-off
 boot_says default=b trial=none bad=a
 expect_exit 7 inst rollback
 expect_exit 0 inst install v1.artifact
@@ -149,10 +155,12 @@ slot_is a v1.artifact
 slot_is b v2.artifact
 boot_says trial=a bad=none
 boot_slot a
-expect_exit 0 inst rollback
+expect_exit 0 inst rollback --json
+outcome a given-up
 boot_says default=b trial=none bad=a
 boot_slot b
-expect_exit 0 inst mark-bad
+expect_exit 0 inst mark-bad --json
+outcome a bad
 
 step "the counter floor, and downgrades"
 create c7 3.0 --security-counter 7
@@ -181,7 +189,9 @@ snapshot
 expect_exit 0 inst status --json
 [ "$(json "d['state-record'], d['security-floor']")" = '["lost", 7]' ] || fail "lost"
 boot_says default=a trial=b
-expect_exit 0 inst adopt c7.artifact
+expect_exit 0 inst adopt --json c7.artifact
+outcome a adopted
+[ "$(json "d['equal'] == d['total'] > 0")" = true ] || fail "$(cat out)"
 expect_exit 0 inst status --json
 [ "$(json "d['state-record'], d['slots']['a']['version']")" = '["ok", "3.0"]' ] || fail "adopted: $(cat out)"
 seq 7 150000 >root/text
