@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request and its answer; shared by request.c (libcurl) and http.c (the source). */
+/* One request and its answer; shared by request.c (libcurl), http.c (which request is made when) and open.c (the source). */
 #ifndef ART_HTTP_REQUEST_H
 #define ART_HTTP_REQUEST_H
 
@@ -94,6 +94,11 @@ struct http {
 };
 
 uint64_t http_now_ms(void);
+
+/* Of struct art_source_ops. */
+ssize_t http_read_at(struct art_source *src, uint64_t off, void *buf, size_t len,
+		     struct art_err *err);
+int http_want(struct art_source *src, uint64_t off, uint64_t len, struct art_err *err);
 
 /* Once for each source: the handles with everything that does not change. */
 int http_request_setup(struct http *h, struct art_err *err);
