@@ -15,9 +15,10 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import twinroot_reader as reader  # noqa: E402
-from twinroot_reader import (COPY, DIGEST, FILE_NAME, GIB, KIB, MIB, RAW, ZERO, ZSTD, Artifact,  # noqa: E402
-			     Fault, Trust, integer, is_time, listed, matches, named, need,
-			     objects, version_rule)
+from twinroot_manifest import (DIGEST, FILE_NAME, GIB, KIB, MIB, Fault, index_rows, integer, is_time, judge_object,  # noqa: E402
+			       listed, matches, named, need, objects, parse_manifest, version_rule)
+from twinroot_reader import COPY, RAW, ZERO, ZSTD, Artifact  # noqa: E402
+from twinroot_trust import Trust, judge_signatures, run  # noqa: E402
 
 BLOCK = 4096
 COLUMNS = ((0, 4), (4, 4), (8, 4), (12, 12), (24, 16))
@@ -30,7 +31,7 @@ def room(limit):
 
 
 def one(rules, where):
-	return lambda v: isinstance(v, dict) and reader.judge_object(v, rules, where)
+	return lambda v: isinstance(v, dict) and judge_object(v, rules, where)
 
 
 OLD = {"name": (True, FILE_NAME), "version": (True, version_rule), "digest": (True, DIGEST)}
@@ -75,7 +76,7 @@ def unframe(frame, prefix, length):
 # Section 16.3
 
 def columns(index):
-	pages, rows = reader.index_rows(len(index))
+	pages, rows = index_rows(len(index))
 	where = [32 * pages + 16384 * (i // 409) + 24 + 40 * (i % 409) for i in range(rows)]
 	return b"".join(index[at + first:at + first + length]
 			for first, length in COLUMNS for at in where)
@@ -155,8 +156,8 @@ def parse_records(data, rows, starts, base, old_size, data_size):
 		r = Record()
 		r.codec = numbers.next(0, 2)
 		r.rows, r.extents = [], []
-		for run in range(numbers.next(1, 256)):
-			row += numbers.next(1 if run else 0)
+		for part in range(numbers.next(1, 256)):
+			row += numbers.next(1 if part else 0)
 			count = numbers.next(1)
 			need(row + count <= len(rows), "patch-table", "rows that are not there")
 			r.rows += range(row, row + count)
@@ -249,7 +250,7 @@ def compress(plain, level):
 		path = os.path.join(directory, "plain")
 		with open(path, "wb") as file:
 			file.write(plain)
-		result = reader.run(["zstd", "-c", "-q", "--no-progress", "--no-check", "--single-thread",
+		result = run(["zstd", "-c", "-q", "--no-progress", "--no-check", "--single-thread",
 				     "--ultra", "-%d" % level, path])
 	need(result.returncode == 0, "patch-decode", "zstd cannot compress")
 	return result.stdout
@@ -290,7 +291,7 @@ class Old:
 	def __init__(self, path):
 		self.artifact = Artifact(path)
 		a = self.artifact
-		self.manifest = reader.parse_manifest(a.member("manifest.json", lambda size: True))
+		self.manifest = parse_manifest(a.member("manifest.json", lambda size: True))
 		a.member("manifest.sig", lambda size: True)
 		self.index, self.image, self.rows = {}, {}, {}
 		for payload in self.manifest["payloads"]:
@@ -327,8 +328,8 @@ class Patch(Artifact):
 	def verify(self, trust, old):
 		manifest_bytes = self.member("patch.json", room(256 * KIB))
 		signatures = self.member("patch.sig", room(64 * KIB))
-		reader.judge_signatures(trust, manifest_bytes, signatures, "patch")
-		patch = reader.parse_manifest(manifest_bytes, TOP)
+		judge_signatures(trust, manifest_bytes, signatures, "patch")
+		patch = parse_manifest(manifest_bytes, TOP)
 		self.judge_patch_size(patch)
 		manifest = self.artifact(patch["artifact"], trust)
 		payloads = self.match(patch, manifest)
@@ -362,8 +363,8 @@ class Patch(Artifact):
 		both = unframe(stored, b"", new["manifest-size"] + new["signatures-size"])
 		manifest, signatures = both[:new["manifest-size"]], both[new["manifest-size"]:]
 		need(hashlib.sha256(manifest).hexdigest() == new["digest"], "patch-artifact", "its digest")
-		reader.judge_signatures(trust, manifest, signatures)
-		return reader.parse_manifest(manifest)
+		judge_signatures(trust, manifest, signatures)
+		return parse_manifest(manifest)
 
 	@staticmethod
 	def match(patch, manifest):
@@ -411,7 +412,7 @@ class Patch(Artifact):
 			before = columns(old.index[name][number])
 		packed = self.digested(stem + ".index", segment["index-size"], segment["index-sha256"])
 		rows = reader.parse_index(from_columns(unpack_index(
-			packed, before, 40 * reader.index_rows(due["index-size"])[1])), due)
+			packed, before, 40 * index_rows(due["index-size"])[1])), due)
 		table = self.digested(stem + ".records", segment["records-size"],
 				      segment["records-sha256"])
 		starts = [sum(r.length for r in rows[:i]) for i in range(len(rows))]
