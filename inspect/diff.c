@@ -12,8 +12,7 @@
 
 struct side {
 	struct inspect_file file;
-	struct art_blob *blob;
-	struct art_fs *fs;
+	struct diff_image image;
 };
 
 static int load_manifest(struct inspect_file *f, json_t **out, struct art_err *err)
@@ -200,12 +199,12 @@ static int diff_content(struct side side[2], const struct inspect_options *opt,
 		}
 	}
 	for (int i = 0; code == 0 && i < 2; i++)
-		code = inspect_open_fs(&side[i].file, opt, true, &side[i].blob,
-				       &side[i].fs, err);
+		code = inspect_open_fs(&side[i].file, opt, true, &side[i].image.blob,
+				       &side[i].image.fs, err);
 	if (code == 0)
-		code = diff_packages(side[0].fs, side[1].fs, packages, err);
+		code = diff_packages(side[0].image.fs, side[1].image.fs, packages, err);
 	if (code == 0)
-		code = diff_files(side[0].fs, side[1].fs, files, err);
+		code = diff_files(&side[0].image, &side[1].image, files, err);
 	return code;
 }
 
@@ -263,8 +262,8 @@ int inspect_diff(const struct inspect_options *opt, int argc, char *const *argv)
 	if (code < 0)
 		status = cli_fail(&err);
 	for (int i = 0; i < 2; i++) {
-		art_fs_close(side[i].fs);
-		art_blob_free(side[i].blob);
+		art_fs_close(side[i].image.fs);
+		art_blob_free(side[i].image.blob);
 		inspect_close(&side[i].file);
 	}
 	return status;

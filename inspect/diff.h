@@ -7,7 +7,13 @@
 #include <jansson.h>
 
 #include "inspect/inspect.h"
+#include "libartifact/blob.h"
 #include "libartifact/fs/fs.h"
+
+struct diff_image {
+	struct art_blob *blob;
+	struct art_fs *fs;
+};
 
 /* {"field": {"old", "new"}}: every top-level field of the manifest that differs, payloads
  * left out. */
@@ -19,7 +25,15 @@ int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out,
 		  struct art_err *err);
 
 /* {"added": [path], "removed": [path], "changed": [{path, what: [...]}]} */
-int diff_files(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err);
+int diff_files(const struct diff_image *old, const struct diff_image *now, json_t **out, struct art_err *err);
+
+/* Whether two regular files of one size have the same content: by the chunk index where that tells, else both are read. */
+int diff_same_content(const struct diff_image *old, const struct diff_image *now, const char *path,
+		      bool *same, struct art_err *err);
+
+/* Whether PATH has the same extended attributes in both, capabilities and ACLs among them. */
+int diff_same_xattrs(struct art_fs *old, struct art_fs *now, const char *path, bool *same,
+		     struct art_err *err);
 
 /* What a device that has OLD would download for NEW by its chunk index alone. */
 int diff_download(struct inspect_file *old, struct inspect_file *now, json_t **out,

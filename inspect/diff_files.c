@@ -5,7 +5,6 @@
 
 #include "common/cli.h"
 #include "inspect/diff.h"
-#include "libartifact/digest.h"
 #include "libartifact/fs/scan.h"
 #include "libartifact/util.h"
 
@@ -24,6 +23,7 @@ enum {
 	DIFFERS_MODE = 1 << 2,
 	DIFFERS_OWNER = 1 << 3,
 	DIFFERS_DEVICE = 1 << 4,
+	DIFFERS_XATTRS = 1 << 5,
 };
 
 struct tree {
@@ -87,32 +87,6 @@ static int read_tree(struct art_fs *fs, struct tree *t, struct art_err *err)
 	return code;
 }
 
-static int add_bytes(void *ctx, const void *bytes, size_t len, struct art_err *err)
-{
-	return art_digest_update(ctx, bytes, len, err);
-}
-
-static int hash_file(struct art_fs *fs, const char *path, struct art_digest *sha256,
-		     uint8_t digest[ART_SHA256_LEN], struct art_err *err)
-{
-	int code = art_fs_read(fs, path, add_bytes, sha256, err);
-
-	return code < 0 ? code : art_digest_final(sha256, digest, err);
-}
-
-/* True in *SAME when both hold the same bytes. */
-static int compare_content(struct art_fs *old, struct art_fs *now, const char *path,
-			   bool *same, struct art_digest *sha256, struct art_err *err)
-{
-	uint8_t digest[2][ART_SHA256_LEN];
-	int code = hash_file(old, path, sha256, digest[0], err);
-
-	if (code == 0)
-		code = hash_file(now, path, sha256, digest[1], err);
-	*same = code == 0 && memcmp(digest[0], digest[1], ART_SHA256_LEN) == 0;
-	return code;
-}
-
 struct lists {
 	json_t *added, *removed, *changed;
 };
@@ -151,8 +125,8 @@ static unsigned int compare_inodes(const struct node *a, const struct node *b)
 static int append_change(json_t *changed, const char *path, unsigned int what,
 			 struct art_err *err)
 {
-	static const char *const names[] = { "content", "type", "mode", "owner",
-					     "device" };
+	static const char *const names[] = { "content", "type",	  "mode",
+					     "owner",	"device", "xattrs" };
 	json_t *list = json_array();
 	int code = list ? 0 : art_fail_memory(err);
 
@@ -169,9 +143,9 @@ static int append_change(json_t *changed, const char *path, unsigned int what,
 	return code;
 }
 
-static int compare_nodes(struct art_fs *old, struct art_fs *now, const struct node *a,
-			 const struct node *b, struct art_digest *sha256,
-			 struct lists *lists, struct art_err *err)
+static int compare_nodes(const struct diff_image *old, const struct diff_image *now,
+			 const struct node *a, const struct node *b, struct lists *lists,
+			 struct art_err *err)
 {
 	unsigned int what = compare_inodes(a, b);
 	bool same = true;
@@ -180,20 +154,23 @@ static int compare_nodes(struct art_fs *old, struct art_fs *now, const struct no
 	if (S_ISREG(a->mode) && S_ISREG(b->mode)) {
 		same = a->size == b->size;
 		if (same)
-			code = compare_content(old, now, a->path, &same, sha256, err);
+			code = diff_same_content(old, now, a->path, &same, err);
 	}
 	if (!same)
 		what |= DIFFERS_CONTENT;
+	if (code == 0)
+		code = diff_same_xattrs(old->fs, now->fs, a->path, &same, err);
+	if (!same)
+		what |= DIFFERS_XATTRS;
 	return code < 0 || what == 0 ? code
 				     : append_change(lists->changed, a->path, what, err);
 }
 
-static int merge(struct art_fs *old, struct art_fs *now, const struct tree *a,
+static int merge(const struct diff_image *old, const struct diff_image *now, const struct tree *a,
 		 const struct tree *b, struct lists *lists, struct art_err *err)
 {
-	struct art_digest *sha256 = NULL;
 	size_t i = 0, j = 0;
-	int code = art_sha256_new(&sha256, err);
+	int code = 0;
 
 	while (code == 0 && (i < a->count || j < b->count)) {
 		int order = i == a->count   ? 1
@@ -208,22 +185,21 @@ static int merge(struct art_fs *old, struct art_fs *now, const struct tree *a,
 				      err);
 		else
 			code = compare_nodes(old, now, &a->list[i++], &b->list[j++],
-					     sha256, lists, err);
+					     lists, err);
 	}
-	art_digest_free(sha256);
 	return code;
 }
 
-int diff_files(struct art_fs *old, struct art_fs *now, json_t **out, struct art_err *err)
+int diff_files(const struct diff_image *old, const struct diff_image *now, json_t **out, struct art_err *err)
 {
 	struct tree a = { 0 }, b = { 0 };
 	struct lists lists;
 	int code = lists_new(&lists, out, err);
 
 	if (code == 0)
-		code = read_tree(old, &a, err);
+		code = read_tree(old->fs, &a, err);
 	if (code == 0)
-		code = read_tree(now, &b, err);
+		code = read_tree(now->fs, &b, err);
 	if (code == 0)
 		code = merge(old, now, &a, &b, &lists, err);
 	tree_free(&a);

@@ -84,11 +84,6 @@ int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt,
 		    bool cached, struct art_blob **blob, struct art_fs **fs,
 		    struct art_err *err);
 
-/* A blob that decodes each part of INNER (taken over, also on failure) at most about
- * once. */
-int inspect_cache_blob(struct art_blob **out, struct art_blob *inner,
-		       struct art_err *err);
-
 /* An unlinked temporary file in TMPDIR. */
 int inspect_temp_file(int *fd, struct art_err *err);
 

@@ -10,13 +10,13 @@ artifact_inspect_SOURCES += %D%/show.c
 artifact_inspect_SOURCES += %D%/verify.c %D%/verify.h
 artifact_inspect_SOURCES += %D%/patch.c %D%/patch.h
 artifact_inspect_SOURCES += %D%/deep.c %D%/deep.h
-artifact_inspect_SOURCES += %D%/cache.c
 artifact_inspect_SOURCES += %D%/ls.c
 artifact_inspect_SOURCES += %D%/extract.c
 artifact_inspect_SOURCES += %D%/image.c
 artifact_inspect_SOURCES += %D%/packages.c
 artifact_inspect_SOURCES += %D%/diff.c %D%/diff.h
 artifact_inspect_SOURCES += %D%/diff_files.c
+artifact_inspect_SOURCES += %D%/diff_same.c
 artifact_inspect_SOURCES += %D%/diff_download.c
 artifact_inspect_SOURCES += %D%/diff_patch.c
 if HTTP

@@ -310,14 +310,16 @@ int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt,
 		    struct art_err *err)
 {
 	size_t payload;
-	int code = inspect_require_trust(f, opt, err);
+	int fd, code = inspect_require_trust(f, opt, err);
 
 	if (code == 0)
 		code = inspect_find_payload(f, opt, &payload, err);
 	if (code == 0)
 		code = art_blob_open_payload(blob, f->reader, payload, err);
 	if (code == 0 && cached)
-		code = inspect_cache_blob(blob, *blob, err);
+		code = inspect_temp_file(&fd, err);
+	if (code == 0 && cached)
+		code = art_blob_keep(*blob, fd, err);
 	if (code == 0)
 		code = art_fs_open(
 			fs, *blob,

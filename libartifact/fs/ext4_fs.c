@@ -149,6 +149,53 @@ static int ext4_read(struct art_fs *fs, uint64_t node, art_fs_data_fn fn, void *
 	return ret;
 }
 
+/* The block that holds the file's block NUMBER; 0: a hole. */
+static int find_block(struct art_fs *fs, uint64_t node, struct ext2_inode_large *inode, blk64_t number,
+		      blk64_t *out, struct art_err *err)
+{
+	int flags = 0;
+	errcode_t code = ext2fs_bmap2(ext4(fs)->fs, (ext2_ino_t)node, (struct ext2_inode *)inode, NULL, 0,
+				      number, &flags, out);
+
+	if (code != 0)
+		return art_ext4_fail(ext4(fs)->fs, code, err, "reading the layout of inode %llu",
+				     (unsigned long long)node);
+	/* Allocated and never written: zeros, whatever lies there. */
+	return flags & BMAP_RET_UNINIT ? ART_FS_UNKNOWN : 0;
+}
+
+/* Runs of blocks; the key is where in the file a run begins. */
+static int ext4_extents(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, void *ctx,
+			struct art_err *err)
+{
+	uint64_t size, at, n, unit = ext4(fs)->fs->blocksize;
+	struct art_fs_extent e = { .plain = true };
+	struct ext2_inode_large inode;
+	int ret = read_inode(fs, node, &inode, err);
+
+	if (ret == 0 && !ext2fs_inode_has_valid_blocks2(ext4(fs)->fs, (struct ext2_inode *)&inode))
+		return ART_FS_UNKNOWN;
+	size = EXT2_I_SIZE(&inode);
+	for (at = 0; ret == 0 && at < size; at += n) {
+		blk64_t block = 0;
+
+		n = size - at < unit ? size - at : unit;
+		ret = find_block(fs, node, &inode, at / unit, &block, err);
+		if (ret != 0)
+			break;
+		if (block != 0 && e.len > 0 && e.offset + e.len == block * unit && e.key + e.len == at) {
+			e.len += n;
+			continue;
+		}
+		if (e.len > 0)
+			ret = fn(ctx, &e, err);
+		e.offset = block * unit;
+		e.len = block != 0 ? n : 0;
+		e.key = at;
+	}
+	return ret == 0 && e.len > 0 ? fn(ctx, &e, err) : ret;
+}
+
 struct target_state {
 	char *text;
 	size_t used, size;
@@ -266,6 +313,7 @@ static const struct art_fs_ops ext4_ops = {
 	.stat = ext4_stat,
 	.list = ext4_list,
 	.read = ext4_read,
+	.extents = ext4_extents,
 	.target = ext4_target,
 	.xattrs = ext4_xattrs,
 	.close = ext4_close,

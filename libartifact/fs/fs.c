@@ -498,19 +498,32 @@ static int find_node(struct art_fs *fs, const char *path, bool follow_last, uint
 	return ret;
 }
 
+static int find_file(struct art_fs *fs, const char *path, uint64_t *node, struct art_err *err)
+{
+	mode_t mode;
+	int ret = find_node(fs, path, true, node, &mode, err);
+
+	if (ret == 0 && !S_ISREG(mode))
+		return art_fail(err, ART_E_FAILED, "'%s' is not a regular file", path);
+	return ret;
+}
+
 int art_fs_read(struct art_fs *fs, const char *path, art_fs_data_fn fn, void *ctx,
 		struct art_err *err)
 {
 	uint64_t node;
-	mode_t mode;
-	int ret;
+	int ret = find_file(fs, path, &node, err);
 
-	ret = find_node(fs, path, true, &node, &mode, err);
-	if (ret != 0)
-		return ret;
-	if (!S_ISREG(mode))
-		return art_fail(err, ART_E_FAILED, "'%s' is not a regular file", path);
-	return fs->ops->read(fs, node, fn, ctx, err);
+	return ret ? ret : fs->ops->read(fs, node, fn, ctx, err);
+}
+
+int art_fs_extents(struct art_fs *fs, const char *path, art_fs_extent_fn fn, void *ctx,
+		   struct art_err *err)
+{
+	uint64_t node;
+	int ret = find_file(fs, path, &node, err);
+
+	return ret ? ret : fs->ops->extents(fs, node, fn, ctx, err);
 }
 
 struct buffer {

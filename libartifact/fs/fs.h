@@ -60,6 +60,20 @@ int art_fs_read(struct art_fs *fs, const char *path, art_fs_data_fn fn, void *ct
 		struct art_err *err);
 int art_fs_read_file(struct art_fs *fs, const char *path, size_t max, uint8_t **out,
 		     size_t *len, struct art_err *err);
+/*
+ * Where a regular file's content lies in the image, in order. Two files of one size whose extents agree in number, lengths and keys, and in
+ * the bytes that they name, have the same content, also in two images of one filesystem type.
+ */
+struct art_fs_extent {
+	uint64_t offset, len; /* in the image */
+	uint64_t key;         /* what else the content depends on */
+	bool plain;           /* the bytes are the file's own: others there are other content */
+};
+typedef int (*art_fs_extent_fn)(void *ctx, const struct art_fs_extent *extent, struct art_err *err);
+#define ART_FS_UNKNOWN 1 /* from art_fs_extents: nothing can be said, the file must be read */
+int art_fs_extents(struct art_fs *fs, const char *path, art_fs_extent_fn fn, void *ctx,
+		   struct art_err *err);
+
 int art_fs_xattrs(struct art_fs *fs, const char *path, art_fs_xattr_fn fn, void *ctx,
 		  struct art_err *err);
 

@@ -30,6 +30,9 @@ struct art_fs_ops {
 	/* The first piece is at most 4 KiB, so that whoever wants a header pays for no more. */
 	int (*read)(struct art_fs *fs, uint64_t node, art_fs_data_fn fn, void *ctx,
 		    struct art_err *err);
+	/* See art_fs_extents. */
+	int (*extents)(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, void *ctx,
+		       struct art_err *err);
 	/* A new string of exactly SIZE bytes and a NUL after them; fs.c has checked SIZE. */
 	int (*target)(struct art_fs *fs, uint64_t node, size_t size, char **out,
 		      struct art_err *err);

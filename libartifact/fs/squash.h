@@ -53,6 +53,7 @@ struct squash_fragment {
 int squash_open(struct squash **out, struct art_blob *blob, struct art_err *err);
 void squash_close(struct squash *sq);
 
+uint16_t squash_method(const struct squash *sq); /* the compressor's number */
 uint32_t squash_block_size(const struct squash *sq);
 uint32_t squash_inode_count(const struct squash *sq);
 uint32_t squash_fragment_count(const struct squash *sq);

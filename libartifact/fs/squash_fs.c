@@ -185,6 +185,55 @@ static int squash_read(struct art_fs *fs, uint64_t node, art_fs_data_fn fn, void
 	return left > 0 ? read_tail(s, &i, (size_t)left, blocks == 0, fn, ctx, err) : 0;
 }
 
+static int give_extent(uint64_t offset, uint64_t len, uint64_t key, art_fs_extent_fn fn, void *ctx,
+		       struct art_err *err)
+{
+	struct art_fs_extent e = { .offset = offset, .len = len, .key = key };
+
+	return fn(ctx, &e, err);
+}
+
+static int tail_extent(struct squash_fs *s, const struct squash_inode *i, art_fs_extent_fn fn, void *ctx,
+		       struct art_err *err)
+{
+	struct squash_fragment f;
+	int ret = squash_fragment(s->sq, i->fragment, &f, err);
+
+	return ret ? ret :
+		     give_extent(f.start, f.size & (SQUASH_PLAIN - 1), (uint64_t)i->offset << 32 | f.size, fn,
+				 ctx, err);
+}
+
+/* Packed blocks: what their bytes mean depends on compressor and block size too. */
+static int squash_extents(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, void *ctx,
+			  struct art_err *err)
+{
+	struct squash_fs *s = squash(fs);
+	uint32_t block_size = squash_block_size(s->sq);
+	struct squash_inode i;
+	uint64_t n, blocks, start;
+	int ret = squash_inode(s->sq, node, &i, err);
+
+	if (ret != 0)
+		return ret;
+	blocks = squash_block_count(s->sq, &i);
+	start = i.start;
+	ret = give_extent(0, 0, (uint64_t)squash_method(s->sq) << 32 | block_size, fn, ctx, err);
+	for (n = 0; ret == 0 && n < blocks; n++) {
+		uint8_t b[4];
+		uint32_t len;
+
+		ret = squash_meta(s->sq, &i.rest, b, 4, err);
+		len = ret == 0 ? art_get32(b) & (SQUASH_PLAIN - 1) : 0;
+		if (ret == 0)
+			ret = give_extent(start, len, art_get32(b), fn, ctx, err);
+		start += len;
+	}
+	if (ret == 0 && i.fragment != SQUASH_NONE && i.size > blocks * block_size)
+		ret = tail_extent(s, &i, fn, ctx, err);
+	return ret;
+}
+
 static int squash_target(struct art_fs *fs, uint64_t node, size_t size, char **out,
 			 struct art_err *err)
 {
@@ -276,6 +325,7 @@ static const struct art_fs_ops squash_ops = {
 	.stat = squash_stat,
 	.list = squash_list,
 	.read = squash_read,
+	.extents = squash_extents,
 	.target = squash_target,
 	.xattrs = squash_fs_xattrs,
 	.close = squash_fs_close,

@@ -93,6 +93,11 @@ void squash_close(struct squash *sq)
 	free(sq);
 }
 
+uint16_t squash_method(const struct squash *sq)
+{
+	return sq->method;
+}
+
 uint32_t squash_block_size(const struct squash *sq)
 {
 	return sq->block_size;

@@ -150,6 +150,14 @@ static int on_xattr(void *ctx, const char *name, const void *value, size_t len)
 	return tell(ctx, value, len);
 }
 
+static int on_extent(void *ctx, const struct art_fs_extent *e, struct art_err *err)
+{
+	(void)err;
+	tell(ctx, &e->offset, sizeof(e->offset));
+	tell(ctx, &e->len, sizeof(e->len));
+	return tell(ctx, &e->key, sizeof(e->key));
+}
+
 static int on_entry(void *ctx, const struct art_fs_entry *e, struct art_err *err)
 {
 	struct story *s = ctx;
@@ -160,6 +168,10 @@ static int on_entry(void *ctx, const struct art_fs_entry *e, struct art_err *err
 	tell(s, e->target ? e->target : "-", e->target ? strlen(e->target) : 1);
 	if (S_ISREG(e->mode))
 		ret = art_fs_read(fs, e->path, on_data, s, err);
+	if (ret == 0 && S_ISREG(e->mode))
+		ret = art_fs_extents(fs, e->path, on_extent, s, err);
+	if (ret == ART_FS_UNKNOWN)
+		ret = 0;
 	return ret ? ret : art_fs_xattrs(fs, e->path, on_xattr, s, err);
 }
 

@@ -112,7 +112,7 @@ static void inodes(struct art_blob *blob)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	struct memory m = { { memory_read, NULL, "image", len }, bytes };
+	struct memory m = { { .read = memory_read, .name = "image", .size = len }, bytes };
 
 	layout(&m.base);
 	inodes(&m.base);

@@ -1,0 +1,109 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What artifact-inspect diff says of files, where the chunk index tells and where it does not; and how much of an artifact it fetches for that.
+set -eu
+. "${srcdir:-.}/tests/e2e/lib.sh"
+requires artifact-inspect mkartifact python3 openssl mke2fs debugfs mksquashfs
+inspect=$top_build/artifact-inspect
+cd "$tmp"
+make_key good
+
+mkdir -p root/big root/small root/etc
+for n in 1 2 3 4 5 6 7 8; do
+	head -c 2400000 /dev/urandom >root/big/"$n"
+done
+for n in $(seq 60); do
+	head -c $((n * 60)) /dev/urandom >root/small/"$n"
+done
+truncate -s 100000 root/hole
+echo 1 >root/etc/version
+cp -a root new
+change() { # FILE AT: another byte there, and the same size
+	python3 -c 'import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(int(sys.argv[2]))
+    byte = file.read(1)[0] ^ 1
+    file.seek(int(sys.argv[2]))
+    file.write(bytes([byte]))' "$1" "$2"
+}
+change new/big/2 0
+change new/big/4 2399999
+change new/big/5 200000
+change new/small/7 3
+change new/small/60 3599
+echo more >>new/big/8
+chmod 600 new/small/9
+mv new/small/50 new/small/moved
+want='["/big/2", "/big/4", "/big/5", "/big/8", "/small/60", "/small/7", "/small/9"]'
+
+release() { # NAME IMAGE VERSION
+	"$mkartifact" create -q -o "$1" --name test --version "$3" --compatible test-board --arch any --no-sbom --key good.pem --rootfs "$2"
+}
+ext4() { # IMAGE FOLDER
+	truncate -s 40M "$1"
+	mke2fs -q -t ext4 -d "$2" "$1"
+}
+squash() { # IMAGE FOLDER OPTION...
+	sq_image=$1 sq_folder=$2
+	shift 2
+	mksquashfs "$sq_folder" "$sq_image" -quiet -no-progress -all-root "$@" >/dev/null
+	truncate -s %4096 "$sq_image"
+}
+tells() { # OLD NEW [CHANGED]: these files changed, one was added and one removed
+	expect_exit 0 "$inspect" diff --json --keys good.keys "$1" "$2"
+	[ "$(json '[f["path"] for f in d["files"]["changed"] if f["path"].count("/") == 2 or "xattrs" in f["what"]]')" = "${3:-$want}" ] || fail "$(cat out)"
+	[ "$(json 'd["files"]["added"], d["files"]["removed"]')" = '[["/small/moved"], ["/small/50"]]' ] || fail "$(cat out)"
+}
+
+step "ext4"
+ext4 old.img root
+ext4 new.img new
+# Inodes whose content is elsewhere than in blocks that were written: allocated only, and within the inode.
+debugfs -w -R "write /dev/null /fallocated" old.img 2>/dev/null
+debugfs -w -R "write /dev/null /fallocated" new.img 2>/dev/null
+debugfs -w -R "fallocate /fallocated 0 7" old.img 2>/dev/null
+debugfs -w -R "fallocate /fallocated 0 7" new.img 2>/dev/null
+debugfs -w -R "set_inode_field /fallocated size 30000" old.img 2>/dev/null
+debugfs -w -R "set_inode_field /fallocated size 30000" new.img 2>/dev/null
+release old.artifact old.img 1
+release new.artifact new.img 2
+tells old.artifact new.artifact
+[ "$(json '[f["what"] for f in d["files"]["changed"] if f["path"] in ("/big/4", "/small/9")]')" = '[["content"], ["mode"]]' ] || fail "$(cat out)"
+expect_exit 0 "$inspect" diff --json --keys good.keys old.artifact old.artifact
+[ "$(json 'sum(map(len, d["files"].values()))')" = 0 ] || fail "$(cat out)"
+
+step "extended attributes"
+cp new.img attributes.img
+debugfs -w -R "ea_set /big/1 user.note hello" attributes.img 2>/dev/null
+debugfs -w -R "ea_set /big/3 security.capability x" attributes.img 2>/dev/null
+release attributes.artifact attributes.img 3
+expect_exit 0 "$inspect" diff --json --keys good.keys new.artifact attributes.artifact
+[ "$(json '[[f["path"], f["what"]] for f in d["files"]["changed"]]')" = '[["/big/1", ["xattrs"]], ["/big/3", ["xattrs"]]]' ] || fail "$(cat out)"
+
+step "squashfs, and of another compressor, block size and kind"
+squash old.sq root
+squash new.sq new
+squash gzip.sq new -comp gzip
+squash small.sq new -b 8192 -no-fragments
+for n in old new gzip small; do
+	release "$n.sq.artifact" "$n.sq" 2
+done
+for n in new gzip small; do
+	tells old.sq.artifact "$n.sq.artifact"
+	expect_exit 0 "$inspect" diff --json --keys good.keys new.sq.artifact "$n.sq.artifact"
+	[ "$(json 'sum(map(len, d["files"].values()))')" = 0 ] || fail "$n: $(cat out)"
+done
+expect_exit 0 "$inspect" diff --json --keys good.keys old.sq.artifact new.artifact
+[ "$(json '[f["path"] for f in d["files"]["changed"] if f["path"].count("/") == 2 and "content" in f["what"]]')" = \
+	'["/big/2", "/big/4", "/big/5", "/big/8", "/small/60", "/small/7"]' ] || fail "$(cat out)"
+
+step "over http: metadata, and what cannot be told without a look"
+mkdir web
+mv new.artifact web/
+background python3 "$top_src/tests/e2e/range_server.py" web port 2>log
+expect_exit 0 "$inspect" diff -v --keys good.keys old.artifact "http://127.0.0.1:$(port_of port)/new.artifact"
+got=$(sed -n 's/.* \([0-9]*\) bytes received.*/\1/p' err)
+size=$(wc -c <web/new.artifact)
+echo "$got of $size bytes received"
+[ "$got" -gt 0 ] && [ "$got" -lt $((size / 3)) ] || fail "$got of $size bytes received"
+assert_no_litter
