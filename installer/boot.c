@@ -22,6 +22,7 @@ static const struct boot_ops *const backends[] = {
 #endif
 #ifdef WITH_EFI
 	&boot_efi,
+	&boot_systemd_boot,
 #endif
 };
 

@@ -73,6 +73,7 @@ extern const struct boot_ops boot_uboot;
 #endif
 #ifdef WITH_EFI
 extern const struct boot_ops boot_efi;
+extern const struct boot_ops boot_systemd_boot;
 #endif
 
 /* The backend that [boot] names. ART_E_USAGE when there is none of that name in this build. CONFIG outlives B. */

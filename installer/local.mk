@@ -43,7 +43,9 @@ if UBOOT
 BOOT_SOURCES += %D%/boot/uboot.c
 endif
 if EFI
-BOOT_SOURCES += %D%/boot/efi.c
+BOOT_SOURCES += %D%/boot/efi.c %D%/boot/efi.h
+BOOT_SOURCES += %D%/boot/efi_firmware.c %D%/boot/efi_loader.c
+BOOT_SOURCES += %D%/boot/efi_variable.c %D%/boot/efi_variable.h
 endif
 artifact_install_SOURCES += $(BOOT_SOURCES)
 dist_man_MANS += %D%/artifact-install.8 %D%/twinroot-install.conf.5

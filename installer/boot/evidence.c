@@ -71,23 +71,56 @@ static uint8_t *efi_variable(const char *root, const char *path, size_t least, s
 	return NULL;
 }
 
-static bool efi_says(const char *root)
+/* An own variable: the slot on trial, or BOOT_NONE. */
+static int efi_trial(const char *root, const char *path, struct efi_words *words)
+{
+	size_t len = 0;
+	cleanup_free uint8_t *own = efi_variable(root, path, 0, &len);
+
+	if (!own || efi_words_parse(words, (char *)own + 4) < 0)
+		return BOOT_NONE;
+	return words->state.trial;
+}
+
+static bool firmware_says(const char *root)
 {
 	size_t len = 0, order_len = 0;
 	cleanup_free uint8_t *current =
 		efi_variable(root, EFIVARS "BootCurrent-" GLOBAL_GUID, 2, &len);
 	cleanup_free uint8_t *order =
 		efi_variable(root, EFIVARS "BootOrder-" GLOBAL_GUID, 2, &order_len);
-	cleanup_free uint8_t *own =
-		efi_variable(root, EFIVARS EFI_OWN_NAME "-" EFI_OWN_GUID, 0, &len);
 	struct efi_words words;
-	int trial;
+	int trial = efi_trial(root, EFIVARS EFI_OWN_FIRMWARE "-" EFI_OWN_GUID, &words);
+	unsigned int number[CONFIG_SLOTS];
 
-	if (!current || !order || !own || efi_words_parse(&words, (char *)own + 4) < 0)
+	if (!current || !order || trial == BOOT_NONE ||
+	    sscanf(words.entry[0], "%4x", &number[0]) != 1 ||
+	    sscanf(words.entry[1], "%4x", &number[1]) != 1)
 		return false;
-	trial = words.state.trial;
-	return trial != BOOT_NONE && art_get16(current + 4) == words.entry[trial] &&
-	       efi_order_first(order + 4, (order_len - 4) / 2, words.entry) != trial;
+	return art_get16(current + 4) == number[trial] &&
+	       efi_order_first(order + 4, (order_len - 4) / 2, number) != trial;
+}
+
+/* Does a variable of systemd-boot name this entry? */
+static bool loader_names(const char *root, const char *path, const char *entry)
+{
+	size_t len = 0;
+	cleanup_free uint8_t *bytes = efi_variable(root, path, 2, &len);
+	char text[EFI_ENTRY_MAX];
+
+	return bytes && efi_text(text, bytes + 4, len - 4) == 0 && strcmp(text, entry) == 0;
+}
+
+static bool loader_says(const char *root)
+{
+	struct efi_words words;
+	int trial = efi_trial(root, EFIVARS EFI_OWN_LOADER "-" EFI_OWN_GUID, &words);
+
+	return trial != BOOT_NONE &&
+	       loader_names(root, EFIVARS "LoaderEntrySelected-" EFI_LOADER_GUID,
+			    words.entry[trial]) &&
+	       loader_names(root, EFIVARS "LoaderEntryDefault-" EFI_LOADER_GUID,
+			    words.entry[1 - trial]);
 }
 
 bool boot_evidence_trial_in(const char *root)
@@ -95,7 +128,8 @@ bool boot_evidence_trial_in(const char *root)
 	struct boot_firmware firmware;
 
 	boot_evidence_firmware(root, &firmware);
-	return firmware.tryboot || command_line_says(root) || efi_says(root);
+	return firmware.tryboot || command_line_says(root) || firmware_says(root) ||
+	       loader_says(root);
 }
 
 bool boot_evidence_trial(void)

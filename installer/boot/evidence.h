@@ -10,8 +10,8 @@
 #include <stdbool.h>
 
 /* True when the boot chain started this boot as a trial: `twinroot.trial=1` on the kernel command line, the Raspberry Pi firmware's
- * tryboot flag, or EFI having started the entry that the own variable calls the trial, while the other slot's comes
- * first in BootOrder. */
+ * tryboot flag, or EFI (its firmware, or systemd-boot) having started the entry that the own variable calls the trial, while the other slot's is
+ * the default. */
 bool boot_evidence_trial(void);
 bool boot_evidence_trial_in(const char *root);
 

@@ -7,19 +7,9 @@ set -eu
 requires efibootmgr
 . "$top_src/tests/e2e/firmware.sh"
 . "$top_src/tests/e2e/device.sh"
+. "$top_src/tests/e2e/efi_device.sh"
 cd "$tmp"
-make_device 8388608 "[boot]
-backend = efi
-entry-a = Twinroot A
-entry-b = Twinroot B"
-make_versions
-
-inst() { EFIVARFS_PATH=$efivars/ LD_PRELOAD=$top_build/efishim.so "$top_build/artifact-install" -c "$tmp/dev/install.conf" "$@"; }
-
-step "no EFI"
-expect_error 2 usage "$top_build/artifact-install" -c dev/install.conf status
-expect_err "this system has no EFI variables"
-mkdir -p "$efivars"
+efi_device efi "Twinroot A" "Twinroot B"
 
 cat >efi.py <<'END'
 # efi.py DIRECTORY reset | boot: the firmware
@@ -63,11 +53,6 @@ says() { # CURRENT NEXT ORDER
 	EFIVARFS_PATH=$efivars/ efibootmgr >mgr
 	have="$(sed -n 's/^BootCurrent: //p' mgr) $(sed -n 's/^BootNext: //p' mgr) $(sed -n 's/^BootOrder: //p' mgr)"
 	[ "$have" = "$1 $2 $3" ] || fail "efibootmgr says '$have', not '$1 $2 $3'"
-}
-status_is() { # DEFAULT RUNNING TRIAL LEFT
-	expect_exit 0 inst status --json
-	have=$(json "d['boot']['default'], d['running'], d['boot']['trial'], d['boot']['tries-left']")
-	[ "$have" = "[\"$1\", \"$2\", \"$3\", $4]" ] || fail "status is $have, not $1 $2 $3 $4"
 }
 
 step "install, trial, commit; the stick stays in front"
@@ -132,32 +117,7 @@ flip "$own" 30
 status_is a a none 0
 
 step "a power cut before each write of each act"
-cuts=0
-cut() { # COMMAND...: once with a cut before each of its writes; then again without
-	n=0
-	while :; do
-		n=$((n + 1))
-		rm -rf save
-		mkdir save
-		cp -a "$efivars" dev/state dev/a.img dev/b.img save
-		got=0
-		EFISHIM_CUT=$n inst "$@" >out 2>err || got=$?
-		[ "$got" = 99 ] || break
-		cuts=$((cuts + 1))
-		# What boots now is complete: not the slot that was being written.
-		"$after"
-		# At once, and with a boot in between, it can be done again.
-		expect_exit 0 inst "$@"
-		"$done"
-		rm -rf "${efivars:?}" dev/state
-		cp -a save/efivars "${efivars%/*}"
-		cp -a save/state save/a.img save/b.img dev
-	done
-	[ "$got" = 0 ] || { cat err >&2; fail "status $got: $*"; }
-	[ "$n" -gt 2 ] || fail "only $n writes: $*"
-	"$done"
-}
-boots() { # SLOT...: one of these, without changing anything
+boots() { # ENTRY...: one of these, without changing anything
 	cp -a "$efivars" boot-trial
 	python3 efi.py "$tmp/boot-trial" boot
 	want=$(od -An -tx2 -j4 boot-trial/BootCurrent-* | tr -d ' ')
@@ -167,21 +127,18 @@ boots() { # SLOT...: one of these, without changing anything
 reset
 expect_exit 0 inst status
 mkdir dev/state
-after=after_install done=done_install
 after_install() { boots 0001; }
 done_install() { status_is a a b 1; slot_is b v1.artifact; }
-cut install v1.artifact
+with_cuts after_install done_install install v1.artifact
 firmware
-after=after_commit done=done_commit
 after_commit() { boots 0001 00a2; }
 done_commit() { says 00A2 "" 0007,00A2,0001; status_is b b none 0; }
-cut commit
+with_cuts after_commit done_commit commit
 expect_exit 0 inst install v2.artifact
 firmware
-after=after_rollback done=done_rollback
 after_rollback() { boots 00a2; }
 done_rollback() { says 0001 "" 0007,00A2; }
-cut rollback
+with_cuts after_rollback done_rollback rollback
 firmware
 status_is b b none 0
 echo "$cuts cuts"

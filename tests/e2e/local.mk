@@ -90,6 +90,6 @@ check_PROGRAMS += efishim.so
 efishim_so_SOURCES = %D%/efishim.c
 efishim_so_CFLAGS = -std=gnu11 $(WARNING_FLAGS) -fPIC $(EFIVAR_CFLAGS)
 efishim_so_LDFLAGS = -shared
-TESTS += %D%/efi.sh
+TESTS += %D%/efi.sh %D%/systemd_boot.sh
 endif
-EXTRA_DIST += %D%/efi.sh
+EXTRA_DIST += %D%/efi.sh %D%/systemd_boot.sh %D%/efi_device.sh

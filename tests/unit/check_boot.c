@@ -262,15 +262,16 @@ END_TEST
 static void put_own(int trial, unsigned int entry_b, bool spoil)
 {
 	char bytes[4 + EFI_WORDS_MAX] = { 7 };
-	struct efi_words w = { .entry = { 1, entry_b }, .write = 12 };
+	struct efi_words w = { .entry = { "0001" }, .write = 12 };
 
+	snprintf(w.entry[1], EFI_ENTRY_MAX, "%04x", entry_b);
 	boot_state_init(&w.state);
 	w.state.trial = trial;
 	w.state.standard = 0;
 	ck_assert_int_eq(efi_words_format(bytes + 4, &w, &err), 0);
 	if (spoil)
 		bytes[20] ^= 1;
-	put_below("/sys/firmware/efi/efivars/" EFI_OWN_NAME "-" EFI_OWN_GUID, bytes,
+	put_below("/sys/firmware/efi/efivars/" EFI_OWN_FIRMWARE "-" EFI_OWN_GUID, bytes,
 		  4 + strlen(bytes + 4));
 }
 
@@ -304,6 +305,86 @@ START_TEST(evidence_efi)
 }
 END_TEST
 
+#define EFIVARS "/sys/firmware/efi/efivars/"
+
+/* A variable of systemd-boot: attributes, and UTF-16. */
+static void put_loader(const char *name, const char *text, unsigned int spoil)
+{
+	char bytes[4 + 2 * 80] = { 7 }, path[160];
+	size_t i, n = strlen(text) + 1;
+
+	for (i = 0; i < n; i++)
+		bytes[4 + 2 * i] = text[i];
+	bytes[5] = (char)spoil;
+	snprintf(path, sizeof(path), EFIVARS "%s-" EFI_LOADER_GUID, name);
+	put_below(path, bytes, 4 + 2 * n);
+}
+
+static void put_loader_own(int trial)
+{
+	char bytes[4 + EFI_WORDS_MAX] = { 7 };
+	struct efi_words w = { .entry = { "tw-a.conf", "tw-b.conf" }, .write = 12 }, back;
+
+	boot_state_init(&w.state);
+	w.state.trial = trial;
+	w.state.standard = 0;
+	ck_assert_int_eq(efi_words_format(bytes + 4, &w, &err), 0);
+	ck_assert_int_eq(efi_words_parse(&back, bytes + 4), 0);
+	ck_assert_str_eq(back.entry[0], "tw-a.conf");
+	ck_assert_str_eq(back.entry[1], "tw-b.conf");
+	ck_assert_int_eq(back.write, 12);
+	put_below(EFIVARS EFI_OWN_LOADER "-" EFI_OWN_GUID, bytes, 4 + strlen(bytes + 4));
+}
+
+START_TEST(evidence_loader)
+{
+	put_loader_own(1);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_loader("LoaderEntrySelected", "tw-b.conf", 0);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_loader("LoaderEntryDefault", "tw-a.conf", 0);
+	ck_assert(boot_evidence_trial_in(root));
+	put_loader("LoaderEntrySelected", "tw-a.conf", 0);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_loader("LoaderEntrySelected", "tw-b.con", 0);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_loader("LoaderEntrySelected", "tw-b.conf", 1);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_loader("LoaderEntrySelected", "tw-b.conf", 0);
+	put_loader("LoaderEntryDefault", "tw-b.conf", 0);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_loader("LoaderEntryDefault", "other.conf", 0);
+	ck_assert(!boot_evidence_trial_in(root));
+	put_loader("LoaderEntryDefault", "tw-a.conf", 0);
+	ck_assert(boot_evidence_trial_in(root));
+	put_loader_own(BOOT_NONE);
+	ck_assert(!boot_evidence_trial_in(root));
+}
+END_TEST
+
+START_TEST(efi_texts)
+{
+	uint8_t bytes[2 * EFI_ENTRY_MAX] = { 'a', 0, 'b', 0 };
+	char text[EFI_ENTRY_MAX];
+
+	ck_assert_int_eq(efi_text(text, bytes, 6), 0);
+	ck_assert_str_eq(text, "ab");
+	ck_assert_int_eq(efi_text(text, bytes, 4), 0);
+	ck_assert_str_eq(text, "ab");
+	ck_assert_int_eq(efi_text(text, bytes, 3), 0);
+	ck_assert_str_eq(text, "a");
+	ck_assert_int_eq(efi_text(text, bytes, 0), 0);
+	ck_assert_str_eq(text, "");
+	for (size_t i = 0; i < EFI_ENTRY_MAX; i++)
+		bytes[2 * i] = 'x';
+	ck_assert_int_eq(efi_text(text, bytes, sizeof(bytes)), -1);
+	ck_assert_int_eq(efi_text(text, bytes, sizeof(bytes) - 2), 0);
+	ck_assert_uint_eq(strlen(text), EFI_ENTRY_MAX - 1);
+	bytes[0] = 0x80;
+	ck_assert_int_eq(efi_text(text, bytes, 6), -1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("boot");
@@ -319,6 +400,8 @@ int main(void)
 	tcase_add_test(t, evidence_command_line);
 	tcase_add_test(t, evidence_firmware);
 	tcase_add_test(t, evidence_efi);
+	tcase_add_test(t, evidence_loader);
+	tcase_add_test(t, efi_texts);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -26,7 +26,7 @@ for arch; do
 	# The cloud kernel is unpacked by an emulated processor in a third of the time, but has neither the watchdog of these machines
 	# nor anything of the Raspberry Pi.
 	case $arch in
-	amd64) kernels="linux-image-cloud-amd64 linux-image-amd64" more="grub-pc-bin grub-efi-amd64-bin" ;;
+	amd64) kernels="linux-image-cloud-amd64 linux-image-amd64" more="grub-pc-bin grub-efi-amd64-bin systemd-boot-efi" ;;
 	arm64) kernels=linux-image-arm64 more=u-boot-rpi ;;
 	inits) kernels='' more='' ;;
 	*) echo "usage: fetch.sh DIRECTORY [amd64|arm64|inits]..." >&2; exit 2 ;;
