@@ -77,7 +77,7 @@ class Device:
     def run(self, job, status=0, ended="poweroff", limit=180, **options):
         """Switch on, run a job to its end, and wait for the machine to end as it should: the Machine."""
         with self.on(job, **options) as m:
-            m.wait(r"^LAB job-rc=", limit)
+            m.wait(r"^LAB (job-rc=|no job)", limit)
             how = m.finish(limit)
             if m.job_status() != status:
                 raise Failure(f"boot {len(self.boots)}: the job ended with status {m.job_status()}, not {status}: {m.tail()}")

@@ -37,7 +37,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 given=/sys/firmware/qemu_fw_cfg/by_name/opt/twinroot
 echo "LAB userspace version=$(. /etc/os-release; echo $IMAGE_VERSION) root=$(root_device) uptime=$(cut -d' ' -f1 /proc/uptime)" \
 	$(grep -o 'twinroot\.[a-z]*=[^ ]*' /proc/cmdline)
-[ -f $given/job/raw ] || exit 0
+[ -f $given/job/raw ] || { echo "LAB no job"; exit 0; }
 cat $given/job/raw >/run/job
 sh -c '. /usr/lib/lab/functions; . /run/job'
 echo "LAB job-rc=$?"

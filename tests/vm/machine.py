@@ -89,6 +89,8 @@ class Machine:
                 self.ended = {"guest-shutdown": "poweroff", "guest-reset": "reboot",
                               "guest-panic": "panic"}.get(event["data"]["reason"], event["data"]["reason"])
             self._say(f"{self.seconds():8.2f} -- {event['event']} {event.get('data', '')}\n" if "event" in event else "")
+            if isinstance(event.get("return"), str):
+                self._say(event["return"].replace("\r", ""))
 
     def wait(self, pattern, limit=120, start=0):
         """Until the console shows a regular expression (from offset START): its match. The seconds: .when(match)."""
@@ -101,9 +103,18 @@ class Machine:
                                   f"its last words: {self.tail()}")
                 left = deadline - time.monotonic()
                 if left <= 0:
+                    self._examine()
                     raise Failure(f"'{pattern}' did not come in {limit * SLOW:.0f} s; last words: {self.tail()}")
                 self._more.wait(min(left, 1))
         return match
+
+    def _examine(self, pause=2):
+        """Put into the log what a machine is doing that has said nothing for too long."""
+        for _ in range(2):
+            self._say(f"{self.seconds():8.2f} {self._processor():7.2f} -- hangs?\n")
+            for command in ("info status", "info registers", "info pic"):
+                self.monitor("human-monitor-command", **{"command-line": command})
+            time.sleep(pause)
 
     def when(self, match):
         """The seconds from power-on at which a match was complete."""

@@ -16,15 +16,16 @@ from scenario import scenario, status
 CONF = (f"[device]\ntype = {guest.TYPE}\n[slot.a]\nrootfs = PARTLABEL=root-a\n[slot.b]\nrootfs = PARTLABEL=root-b\n"
         "[boot]\nbackend = efi\nentry-a = Twinroot A\nentry-b = Twinroot B\n"
         "[trust]\nkeys = /etc/twinroot/keys.d\n[state]\ndirectory = /data/twinroot\n")
-ARGUMENTS = "initrd=\\initrd root=PARTLABEL=root-{} console=ttyS0 quiet panic=1"
+# A starved emulator loses timer ticks, which the kernel takes for broken hardware: no_timer_check.
+ARGUMENTS = "root=PARTLABEL=root-{} console=ttyS0 quiet panic=1 no_timer_check"
 MOUNT = "mount -t efivarfs efivarfs /sys/firmware/efi/efivars\n"
 STATUS = "section status artifact-install status --json\n"
 INSTALL = "artifact-install install -q /data/new.artifact || exit 1\n" + STATUS
 ENTRIES = "".join(
-    f"efibootmgr -q -c -d /dev/vda -p {part} -L 'Twinroot {slot.upper()}' -l '\\linux.efi' -u '{ARGUMENTS.format(slot)}'\n"
+    f"efibootmgr -q -c -d /dev/vda -p {part} -L 'Twinroot {slot.upper()}' -l '\\linux.efi' -u 'initrd=\\initrd {ARGUMENTS.format(slot)}'\n"
     for slot, part in (("b", 3), ("a", 2))) + "efibootmgr\n" + STATUS
 # The first boot, without entries, is through GRUB.
-GRUB = "linux (hd0,gpt2)/linux.efi root=PARTLABEL=root-a console=ttyS0 quiet panic=1\ninitrd (hd0,gpt2)/initrd\nboot\n"
+GRUB = f"linux (hd0,gpt2)/linux.efi {ARGUMENTS.format('a')}\ninitrd (hd0,gpt2)/initrd\nboot\n"
 
 
 def release(board, version):
