@@ -3,7 +3,8 @@
 # Debian packages of any architecture, unpacked and not installed, through an apt state of their own: the host gets no foreign
 # architecture, no source, no package. To be sourced:
 #
-#	debs_open ARCH DIRECTORY       from here on, packages of ARCH; the state is kept below DIRECTORY
+#	debs_open ARCH DIRECTORY [SUITE]   from here on, packages of ARCH, of the host's sources or of another release from the host's first
+#	                               mirror; the state is kept below DIRECTORY
 #	debs_real META                 the package behind a meta-package: the first that it depends on
 #	debs_unpack ROOT PACKAGE...    these packages and no other
 #	debs_install ROOT PACKAGE...   these and all that they need, as if onto an empty machine
@@ -14,14 +15,17 @@ debs_apt() { # PROGRAM ARGUMENT...
 	shift
 	"$program" -q -o APT::Architecture="$debs_arch" -o APT::Architectures::="$debs_arch" -o Dir::State="$debs_dir/state" \
 		-o Dir::State::status="$debs_dir/status" -o Dir::Cache="$debs_dir/cache" -o APT::Install-Recommends=0 \
-		-o Debug::NoLocking=1 -o APT::Sandbox::User=root "$@"
+		-o Debug::NoLocking=1 -o APT::Sandbox::User=root ${debs_suite:+-o Dir::Etc::sourcelist="$debs_dir/sources.list" -o Dir::Etc::sourceparts=/dev/null} "$@"
 }
 
 debs_open() {
 	debs_arch=$1
 	debs_dir=$2/apt
+	debs_suite=${3:-}
 	mkdir -p "$debs_dir/state/lists/partial" "$debs_dir/cache/archives/partial"
 	: >"$debs_dir/status"
+	[ -z "$debs_suite" ] || echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(apt-get indextargets --format '$(REPO_URI)' |
+		grep -m 1 '/debian/*$') $debs_suite main" >"$debs_dir/sources.list"
 	# A pocket that cannot be had now only gives older packages.
 	debs_apt apt-get update || echo "going on with the lists that could be fetched" >&2
 }

@@ -37,7 +37,7 @@
 #	expect_error N NAME CMD...    expect_exit N "CMD -v", and the error's stable name is NAME
 #	json EXPRESSION               print a Python expression over the last stdout, parsed as `d`
 #	assert_no_litter              no file is left in TMPDIR
-#	make_key NAME                 Ed25519: $tmp/NAME.pem, and $tmp/NAME.keys/NAME.pub.pem as a trust directory
+#	make_key NAME                 Ed25519, or $KEY_ALGORITHM: $tmp/NAME.pem, and $tmp/NAME.keys/NAME.pub.pem as a trust directory
 #	make_artifact OUT KEY OPTION...   a small artifact, signed by KEY of make_key ("": unsigned), with zero, copy, raw and
 #	                              zstd rows; made by tests/e2e/artifact.py (its options), so without mkartifact
 #	flip FILE OFFSET [BIT]        flip one bit in place
@@ -198,7 +198,7 @@ assert_no_litter() {
 
 make_key() {
 	requires openssl
-	openssl genpkey -algorithm ed25519 -out "$tmp/$1.pem" 2>/dev/null
+	openssl genpkey -algorithm "${KEY_ALGORITHM:-ed25519}" -out "$tmp/$1.pem" 2>/dev/null
 	mkdir "$tmp/$1.keys"
 	openssl pkey -in "$tmp/$1.pem" -pubout -out "$tmp/$1.keys/$1.pub.pem"
 }

@@ -36,7 +36,7 @@ no_temporaries() {
 
 openssl_sign() { # KEY TYPE TEXT OUT
 	case $2 in
-	ed25519) openssl pkeyutl -sign -inkey "$1" -rawin -in "$3" -out "$4" ;;
+	ed25519|ml-dsa-*) openssl pkeyutl -sign -inkey "$1" -rawin -in "$3" -out "$4" ;;
 	ecdsa-p256) openssl dgst -sha256 -sign "$1" -out "$4" "$3" ;;
 	ecdsa-p384) openssl dgst -sha384 -sign "$1" -out "$4" "$3" ;;
 	rsa-*) openssl dgst -sha256 -sign "$1" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 \
@@ -46,7 +46,7 @@ openssl_sign() { # KEY TYPE TEXT OUT
 
 openssl_verify() { # PUB TYPE TEXT SIG
 	case $2 in
-	ed25519) openssl pkeyutl -verify -pubin -inkey "$1" -rawin -in "$3" -sigfile "$4" ;;
+	ed25519|ml-dsa-*) openssl pkeyutl -verify -pubin -inkey "$1" -rawin -in "$3" -sigfile "$4" ;;
 	ecdsa-p256) openssl dgst -sha256 -verify "$1" -signature "$4" "$3" ;;
 	ecdsa-p384) openssl dgst -sha384 -verify "$1" -signature "$4" "$3" ;;
 	rsa-*) openssl dgst -sha256 -verify "$1" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32 \
@@ -56,6 +56,14 @@ openssl_verify() { # PUB TYPE TEXT SIG
 
 make_unsigned base.artifact
 types="ed25519 ecdsa-p256 ecdsa-p384 rsa-3072"
+# From OpenSSL 3.5 on; tests/newer.sh says with which library.
+if openssl list -signature-algorithms | grep -q -i ML-DSA-65; then
+	types="$types ml-dsa-65 ml-dsa-87"
+else
+	expect_error 2 usage "$mkartifact" keygen -o none.pem --type ml-dsa-65
+	[ ! -e none.pem ] || fail "a key was made"
+fi
+echo "types: $types"
 
 step "keygen: modes, the public half, never over a file that exists"
 for t in $types; do

@@ -88,7 +88,7 @@ expect_error 6 io "$inspect" verify --keys good.keys .
 expect_error 3 tar-truncated "$inspect" verify --keys good.keys /dev/null
 head -c 100000 /dev/zero >zero
 expect_error 3 tar-end "$inspect" verify --keys good.keys zero
-expect_error 3 tar-checksum "$inspect" verify --keys good.keys "$inspect"
+expect_error 3 tar-checksum "$inspect" verify --keys good.keys /bin/sh
 expect_exit 2 "$inspect" verify --keys good.keys
 expect_exit 2 "$inspect" verify --keys good.keys a.artifact a.artifact
 expect_exit 2 "$inspect" verify --no-such-option a.artifact
