@@ -31,7 +31,7 @@ if [ ! -f "$root/.complete" ]; then
 fi
 
 # A build directory whose programs load those libraries.
-rm -rf "$dir/build" "$dir/bin"
+rm -rf "${dir:?}/build" "${dir:?}/bin"
 mkdir -p "$dir/build/mkartifact" "$dir/bin"
 wrap() { # PROGRAM AS
 	printf '#!/bin/sh\nOPENSSL_MODULES=%s OPENSSL_CONF=/dev/null exec %s/ld-linux-x86-64.so.2 --library-path %s --argv0 "$0" %s "$@"\n' \
