@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # libartfs.a: filesystem images on the build host; the installer does not link it.
 noinst_LIBRARIES += libartfs.a
-libartfs_a_CFLAGS = $(AM_CFLAGS) $(EXT2FS_CFLAGS) $(ARCHIVE_CFLAGS) $(ZLIB_CFLAGS) $(LZMA_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS)
+libartfs_a_CFLAGS = $(AM_CFLAGS) $(EXT2FS_CFLAGS) $(ARCHIVE_CFLAGS) $(ZLIB_CFLAGS) $(LZMA_CFLAGS) $(LZ4_CFLAGS) $(CRYPTO_CFLAGS) $(ZSTD_CFLAGS) $(JANSSON_CFLAGS)
 libartfs_a_SOURCES =
 libartfs_a_SOURCES += %D%/build.c %D%/build.h %D%/build_internal.h
 libartfs_a_SOURCES += %D%/build_ext4.c %D%/ext4_build.h
@@ -25,4 +25,4 @@ libartfs_a_SOURCES += %D%/squash_unpack.c %D%/squash_unpack.h
 libartfs_a_SOURCES += %D%/tar_in.c
 libartfs_a_SOURCES += %D%/tar_out.c %D%/tar_out.h
 libartfs_a_SOURCES += %D%/tree.c %D%/tree.h
-LIBARTFS = libartfs.a $(EXT2FS_LIBS) $(ARCHIVE_LIBS) $(ZLIB_LIBS) $(LZMA_LIBS) $(LIBARTIFACT)
+LIBARTFS = libartfs.a $(EXT2FS_LIBS) $(ARCHIVE_LIBS) $(ZLIB_LIBS) $(LZMA_LIBS) $(LZ4_LIBS) $(LIBARTIFACT)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One squashfs block decompressed. gzip and xz are there when the build found their libraries. */
+/* One squashfs block decompressed. gzip, xz and lz4 are there when the build found their libraries. */
 #include <config.h>
 
 #include <zstd.h>
@@ -8,6 +8,9 @@
 #endif
 #ifdef WITH_LZMA
 #include <lzma.h>
+#endif
+#ifdef WITH_LZ4
+#include <lz4.h>
 #endif
 
 #include "libartifact/fs/squash_unpack.h"
@@ -59,6 +62,20 @@ static int unpack_xz(const uint8_t *in, size_t in_len, uint8_t *out, size_t *len
 }
 #endif
 
+#ifdef WITH_LZ4
+/* Lengths are a squashfs block's, 1 MiB at most. */
+static int unpack_lz4(const uint8_t *in, size_t in_len, uint8_t *out, size_t *len,
+		      struct art_err *err)
+{
+	int got = LZ4_decompress_safe((const char *)in, (char *)out, (int)in_len, (int)*len);
+
+	if (got < 0)
+		return damaged(err);
+	*len = (size_t)got;
+	return 0;
+}
+#endif
+
 int squash_unpack(unsigned int method, const uint8_t *in, size_t in_len, uint8_t *out,
 		  size_t *len, struct art_err *err)
 {
@@ -70,6 +87,10 @@ int squash_unpack(unsigned int method, const uint8_t *in, size_t in_len, uint8_t
 #ifdef WITH_LZMA
 	case 4:
 		return unpack_xz(in, in_len, out, len, err);
+#endif
+#ifdef WITH_LZ4
+	case 5:
+		return unpack_lz4(in, in_len, out, len, err);
 #endif
 	case 6:
 		return unpack_zstd(in, in_len, out, len, err);
@@ -86,6 +107,10 @@ int squash_can_unpack(unsigned int method, struct art_err *err)
 #endif
 #ifdef WITH_LZMA
 	if (method == 4)
+		return 0;
+#endif
+#ifdef WITH_LZ4
+	if (method == 5)
 		return 0;
 #endif
 	if (method == 6)
