@@ -40,10 +40,10 @@ endif
 EXTRA_DIST += %D%/http.sh %D%/bad_server.py
 if TOOLS
 if HTTP
-TESTS += %D%/inspect_url.sh %D%/inspect_diff.sh
+TESTS += %D%/inspect_url.sh %D%/inspect_diff.sh %D%/inspect_diff_random.sh
 endif
 endif
-EXTRA_DIST += %D%/inspect_url.sh %D%/inspect_diff.sh
+EXTRA_DIST += %D%/inspect_url.sh %D%/inspect_diff.sh %D%/inspect_diff_random.sh %D%/inspect_diff_random.py
 if TOOLS
 TESTS += %D%/create.sh
 endif
