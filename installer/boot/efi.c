@@ -189,8 +189,7 @@ static int efi_noop(struct boot *b, struct art_err *err)
 
 static const char *efi_caution(struct boot *b)
 {
-	(void)b;
-	return "EFI variables are written by the firmware, and whether one survives a power cut in its write is the firmware's promise";
+	return manager(b)->caution;
 }
 
 #define ACTS                                                                                \

@@ -28,6 +28,7 @@ struct efi {
 struct efi_manager {
 	const char *own;           /* name of the project's own variable (efivars.h) */
 	const char *standard_name; /* of the variable with the default */
+	const char *caution;       /* for boot_ops.caution */
 	/* Are 'entry-a' and 'entry-b' such as it has? NULL: any text is. */
 	int (*check)(const char *entry, struct art_err *err);
 	/* All of E but .words. Neither slot is the default: .standard is BOOT_NONE, and that is no error. */
@@ -38,6 +39,9 @@ struct efi_manager {
 	int (*write_next)(const struct efi *e, int slot, struct art_err *err);
 	int (*remove_next)(struct art_err *err);
 };
+
+#define EFI_CAUTION \
+	"EFI variables are written by the firmware, and whether one survives a power cut in its write is the firmware's promise"
 
 extern const struct efi_manager efi_firmware;
 extern const struct efi_manager efi_systemd_boot;

@@ -159,6 +159,7 @@ static int remove_next(struct art_err *err)
 const struct efi_manager efi_firmware = {
 	.own = EFI_OWN_FIRMWARE,
 	.standard_name = "BootOrder",
+	.caution = EFI_CAUTION,
 	.read = firmware_read,
 	.write_default = write_order,
 	.write_next = write_next,

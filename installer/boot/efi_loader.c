@@ -102,6 +102,7 @@ static int remove_next(struct art_err *err)
 const struct efi_manager efi_systemd_boot = {
 	.own = EFI_OWN_LOADER,
 	.standard_name = STANDARD,
+	.caution = EFI_CAUTION "; the kernels of both slots lie on one FAT filesystem",
 	.check = check,
 	.read = loader_read,
 	.write_default = write_default,

@@ -67,6 +67,7 @@ expect_err "'LoaderEntryDefault' names neither 'twinroot-a.conf' nor 'twinroot-b
 reset
 says "a - a"
 status_is a a none 0
+expect_out "both slots lie on one FAT"
 
 step "install, trial, commit"
 expect_exit 0 inst install v1.artifact
