@@ -76,7 +76,7 @@ def factory(device, old, artifacts):
 
 @scenario("x86-uefi-grub")
 def systemd_boot(c):
-    """Install, trial, fall back by the loader alone, install again, commit; then a kernel that is none. Eight power-ons."""
+    """Install (cut once), trial, fall back by the loader alone, install again, commit; then a kernel that is none. Ten power-ons."""
     if not shutil.which("efibootmgr"):
         raise Skip("efibootmgr is not installed")
     broken = made_once("uki-broken.efi", digest("broken"), lambda out: out.write_bytes(b"no program\n" * 51200))
@@ -93,6 +93,12 @@ def systemd_boot(c):
             c.expect(f"{what}: {name}", found["boot"][name.replace("_", "-")], due)
 
     boot("the loader's own default", FIRST, "a", default="a", trial="none")
+    # Somebody calls sync, so that the cut finds half an image, on a FAT that is in use.
+    with c.device.on(PREPARE + "(while :; do sync; sleep 0.2; done) &\nartifact-install install --progress=json /data/new.artifact",
+                     after="nothing") as m:
+        m.wait(r'"done":[2-9]\d{7}', 300)
+        m.cut()
+    boot("cut in the install", STATUS, "a", default="a", trial="none")
     boot("install", INSTALL, "a", default="a", trial="b", tries_left=1)
     boot("trial, no commit", STATUS, "b", default="a", trial="b", tries_left=0)
     boot("fell back; given up and installed again", "artifact-install rollback || exit 1\n" + INSTALL, "a",
