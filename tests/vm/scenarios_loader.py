@@ -93,11 +93,15 @@ def systemd_boot(c):
             c.expect(f"{what}: {name}", found["boot"][name.replace("_", "-")], due)
 
     boot("the loader's own default", FIRST, "a", default="a", trial="none")
-    # Somebody calls sync, so that the cut finds half an image, on a FAT that is in use.
-    with c.device.on(PREPARE + "(while :; do sync; sleep 0.2; done) &\nartifact-install install --progress=json /data/new.artifact",
+    # Mounted synchronously, so that the cut finds half an image, on a FAT that is in use.
+    with c.device.on(PREPARE.replace("-t vfat", "-t vfat -o sync") + "artifact-install install --progress=json /data/new.artifact",
                      after="nothing") as m:
-        m.wait(r'"done":[2-9]\d{7}', 300)
+        # The rootfs, then the kernel: its half.
+        m.wait(r'"done":2\d{7},[\s\S]*"done":0,[\s\S]*"done":1\d{7}', 300)
         m.cut()
+    half = c.device.disk.fat_read("esp", "twinroot/b.efi")
+    c.expect("an image has been begun", (len(half), any(half)), (UKI_ROOM, True))
+    c.say(f"cut: the kernel's file is {'whole' if half == uki('2').read_bytes() else 'not whole'}")
     boot("cut in the install", STATUS, "a", default="a", trial="none")
     boot("install", INSTALL, "a", default="a", trial="b", tries_left=1)
     boot("trial, no commit", STATUS, "b", default="a", trial="b", tries_left=0)
