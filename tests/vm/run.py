@@ -65,7 +65,7 @@ def one(name, keep):
         verdict, reason = "FAIL", str(e) if isinstance(e, Failure) else repr(e)
         with open(log, "a", encoding="utf-8") as f:
             traceback.print_exc(file=f)
-    reason = reason or f"({processor() - used:.0f} s of processor)"
+    reason = " ".join([reason or f"({processor() - used:.0f} s of processor)", *context.warned])
     with open(log, "a", encoding="utf-8") as f:
         f.write("".join(f"== {line}\n" for line in context.said) + f"== {verdict} {name} {reason}\n")
     if not keep:

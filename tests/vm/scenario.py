@@ -36,6 +36,7 @@ class Context:
     def __init__(self, device):
         self.device = device
         self.said = []     # goes into the log
+        self.warned = []   # is printed with the verdict too
 
     @property
     def board(self):
@@ -43,6 +44,10 @@ class Context:
 
     def say(self, text):
         self.said.append(text)
+
+    def warn(self, text):
+        self.say(text)
+        self.warned.append(text)
 
     def expect(self, what, is_so, due):
         if is_so != due:

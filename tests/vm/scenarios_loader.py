@@ -13,7 +13,7 @@ import initramfs
 from disk import Part, ext4_image, fat_image, make_disk
 from lab import DEB, MIB, OUT, Skip, digest, made_once, run
 from scenario import scenario, status
-from scenarios_efi import ARGUMENTS, INSTALL, MOUNT, STATUS
+from scenarios_efi import ARGUMENTS, INSTALL, MOUNT, STATUS, set_up
 
 LOADER = DEB / "amd64/usr/lib/systemd/boot/efi"
 UKI_ROOM = 24 * MIB
@@ -23,9 +23,8 @@ CONF = (f"[device]\ntype = {guest.TYPE}\n"
         "[trust]\nkeys = /etc/twinroot/keys.d\n[state]\ndirectory = /data/twinroot\n")
 PREPARE = MOUNT + 'mount -t vfat "$(findpart PARTLABEL=esp)" /esp\n'
 # The firmware's shell goes; the loader is there twice, so that the firmware starts it again when an entry cannot be loaded.
-FIRST = ("for n in $(efibootmgr | sed -n 's/^Boot\\(....\\).*Shell.*/\\1/p'); do efibootmgr -q -b $n -B; done\n"
-         "efibootmgr -q -c -d /dev/vda -p 1 -L 'Linux Boot Manager' -l '\\EFI\\systemd\\systemd-bootx64.efi'\nefibootmgr\n"
-         "artifact-install boot-check --no-reboot || exit 1\n" + STATUS)
+ENTRIES = ("for n in $(efibootmgr | sed -n 's/^Boot\\(....\\).*Shell.*/\\1/p'); do efibootmgr -q -b $n -B; done\n"
+           "efibootmgr -q -c -d /dev/vda -p 1 -L 'Linux Boot Manager' -l '\\EFI\\systemd\\systemd-bootx64.efi'\nefibootmgr\n")
 
 
 def uki(version):
@@ -76,7 +75,7 @@ def factory(device, old, artifacts):
 
 @scenario("x86-uefi-grub")
 def systemd_boot(c):
-    """Install (cut once), trial, fall back by the loader alone, install again, commit; then a kernel that is none. Ten power-ons."""
+    """Install (cut once), trial, fall back by the loader alone, install again, commit; then a kernel that is none. Eleven power-ons."""
     if not shutil.which("efibootmgr"):
         raise Skip("efibootmgr is not installed")
     broken = made_once("uki-broken.efi", digest("broken"), lambda out: out.write_bytes(b"no program\n" * 51200))
@@ -92,12 +91,13 @@ def systemd_boot(c):
         for name, due in store.items():
             c.expect(f"{what}: {name}", found["boot"][name.replace("_", "-")], due)
 
-    boot("the loader's own default", FIRST, "a", default="a", trial="none")
+    set_up(c, ENTRIES)
+    boot("the loader's own default", "artifact-install boot-check --no-reboot || exit 1\n" + STATUS, "a", default="a", trial="none")
     # Mounted synchronously, so that the cut finds half an image, on a FAT that is in use.
     with c.device.on(PREPARE.replace("-t vfat", "-t vfat -o sync") + "artifact-install install --progress=json /data/new.artifact",
                      after="nothing") as m:
-        # The rootfs, then the kernel: its half.
-        m.wait(r'"done":2\d{7},[\s\S]*"done":0,[\s\S]*"done":1\d{7}', 300)
+        # The rootfs, then the kernel; its zeros count first.
+        m.wait(r'"done":2\d{7},[\s\S]*"done":0,[\s\S]*"done":(1[5-9]|2)\d{6}', 300)
         m.cut()
     half = c.device.disk.fat_read("esp", "twinroot/b.efi")
     c.expect("an image has been begun", (len(half), any(half)), (UKI_ROOM, True))
