@@ -19,6 +19,8 @@
 #define END UINT32_MAX
 /* Many rows may begin alike, and many places of a seed: so often a row is compared for nothing, then it is given up. */
 #define TRIES 16
+/* What has changed lies about where it lay: so far from the segment that is made a seed of which the index is kept is searched by heads. */
+#define NEAR (UINT64_C(64) * 1024 * 1024)
 
 struct table {
 	struct art_index *ix;
@@ -59,13 +61,12 @@ static int table_make(struct table *t, struct art_index *ix, bool by_head,
 	memset(t->bucket, 0xff, ((size_t)t->mask + 1) * sizeof(*t->bucket));
 	for (i = 0; i < rows; i++) {
 		art_index_peek(ix, i, &row);
-		/* Copy rows are made from the row that they name; the head of a short row is no page's. */
-		if (places[i] != SEED_NONE || !art_row_is_stored(&row) ||
-		    (by_head && row.plain_len < STEP))
+		/* Copy rows are made from the row that they name. By heads, rows that are there tell what need not be looked at. */
+		if (!art_row_is_stored(&row) || (!by_head && places[i] != SEED_NONE))
 			continue;
 		t->next[i] = t->bucket[key_of(t, &row) & t->mask];
 		t->bucket[key_of(t, &row) & t->mask] = i;
-		t->wanted++;
+		t->wanted += places[i] == SEED_NONE && (!by_head || row.plain_len >= STEP);
 	}
 	return 0;
 }
@@ -115,41 +116,6 @@ static void look_up(struct search *s, const struct art_row *old, uint64_t off)
 	}
 }
 
-static void walk_page(struct search *s, const uint8_t *page, size_t len, uint64_t off)
-{
-	const uint8_t *p;
-
-	off += art_get64(page);
-	for (p = page + ART_PAGE_HEADER; p + ART_ROW_SIZE <= page + len; p += ART_ROW_SIZE) {
-		struct art_row old;
-
-		art_row_decode(p, &old);
-		if (old.type != ART_ROW_ZERO)
-			look_up(s, &old, off);
-		off += old.plain_len;
-	}
-}
-
-/* Offsets that a damaged page gives lie anywhere; reading there finds nothing. */
-static void walk_segment(struct search *s, size_t segment)
-{
-	const struct art_segment *seg = &s->seed->payload->segments[segment];
-	cleanup_close int fd = kept_open_index(s->seeds->directory, s->seed->slot,
-					       s->seed->payload->name, segment);
-	uint32_t pages = 0, rows, i;
-
-	if (fd < 0 || art_index_shape(seg->index_size, &pages, &rows, NULL) < 0)
-		return;
-	for (i = 0; i < pages && s->table->wanted > 0; i++) {
-		uint64_t off = (uint64_t)pages * ART_SHA256_LEN + (uint64_t)i * ART_PAGE_SIZE;
-		ssize_t n = art_pread_full(fd, s->seeds->buf, ART_PAGE_SIZE, off, "index", NULL);
-
-		if (n <= ART_PAGE_HEADER)
-			return;
-		walk_page(s, s->seeds->buf, (size_t)n, seg->offset);
-	}
-}
-
 /* A row whose first page is at OFF: is the rest there too? */
 static void try_place(struct search *s, uint32_t i, uint64_t off)
 {
@@ -161,6 +127,105 @@ static void try_place(struct search *s, uint32_t i, uint64_t off)
 	s->table->tries[i]++;
 	if (seeds_read(s->seeds, s->number << SEED_SHIFT | off, &row, s->seeds->buf))
 		found(s, i, off);
+}
+
+/* The rows whose first page has this head may begin at OFF of the seed. */
+static void try_head(struct search *s, const uint8_t head[ART_HEAD_LEN], uint64_t off)
+{
+	const struct table *t = s->table;
+	struct art_row row;
+	uint32_t i;
+
+	for (i = t->bucket[art_get32(head) & t->mask]; i != END; i = t->next[i]) {
+		if (s->places[i] != SEED_NONE)
+			continue;
+		art_index_peek(t->ix, i, &row);
+		/* The head of a short row is no page's. */
+		if (row.plain_len >= STEP && memcmp(row.head, head, ART_HEAD_LEN) == 0)
+			try_place(s, i, off);
+	}
+}
+
+static bool has_whole(const struct search *s, const struct art_row *old)
+{
+	const struct table *t = s->table;
+	struct art_row row;
+	uint32_t i;
+
+	for (i = t->bucket[key_of(t, old) & t->mask]; i != END; i = t->next[i]) {
+		art_index_peek(t->ix, i, &row);
+		if (row.plain_len == old->plain_len &&
+		    memcmp(row.plain_digest, old->plain_digest, ART_PLAIN_DIGEST) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A row of the seed's kept index that the new image has not, as a whole: new rows may begin at its pages, where the producer knew the old
+ * image and has cut at what has changed in it.
+ */
+static void look_into(struct search *s, const struct art_row *old, uint64_t off)
+{
+	uint8_t heads[ART_CHUNK_MAX / STEP][ART_HEAD_LEN];
+	uint32_t pages = old->plain_len / STEP, i;
+	uint8_t digest[ART_SHA256_LEN];
+
+	/* The index has been judged; its file may still be another by now. */
+	if (old->plain_len > ART_CHUNK_MAX || off % STEP != 0 || off + NEAR < s->base ||
+	    off > s->base + ART_SEGMENT_SIZE + NEAR)
+		return;
+	if (s->table->wanted == 0 || has_whole(s, old) ||
+	    art_pread_full(s->seed->fd, s->seeds->buf, pages * STEP, off, s->seed->path, NULL) !=
+		    (ssize_t)(pages * STEP))
+		return;
+	for (i = 0; i < pages; i++) {
+		if (art_digest_once(s->seeds->sha256, s->seeds->buf + i * STEP, STEP, digest, NULL) < 0)
+			return;
+		memcpy(heads[i], digest, ART_HEAD_LEN);
+	}
+	/* The buffer is needed for the rows that are tried. */
+	for (i = 0; i < pages; i++)
+		try_head(s, heads[i], off + i * STEP);
+}
+
+typedef void (*visit_fn)(struct search *s, const struct art_row *old, uint64_t off);
+
+static void walk_page(struct search *s, const uint8_t *page, size_t len, uint64_t off,
+		      visit_fn visit)
+{
+	const uint8_t *p;
+
+	off += art_get64(page);
+	for (p = page + ART_PAGE_HEADER; p + ART_ROW_SIZE <= page + len; p += ART_ROW_SIZE) {
+		struct art_row old;
+
+		art_row_decode(p, &old);
+		if (old.type != ART_ROW_ZERO)
+			visit(s, &old, off);
+		off += old.plain_len;
+	}
+}
+
+/* Offsets that a damaged page gives lie anywhere; reading there finds nothing. */
+static void walk_segment(struct search *s, size_t segment, visit_fn visit)
+{
+	const struct art_segment *seg = &s->seed->payload->segments[segment];
+	cleanup_close int fd = kept_open_index(s->seeds->directory, s->seed->slot,
+					       s->seed->payload->name, segment);
+	uint8_t page[ART_PAGE_SIZE];
+	uint32_t pages = 0, rows, i;
+
+	if (fd < 0 || art_index_shape(seg->index_size, &pages, &rows, NULL) < 0)
+		return;
+	for (i = 0; i < pages && s->table->wanted > 0; i++) {
+		uint64_t off = (uint64_t)pages * ART_SHA256_LEN + (uint64_t)i * ART_PAGE_SIZE;
+		ssize_t n = art_pread_full(fd, page, sizeof(page), off, "index", NULL);
+
+		if (n <= ART_PAGE_HEADER)
+			return;
+		walk_page(s, page, (size_t)n, seg->offset, visit);
+	}
 }
 
 /* Read through the seed once: the head of each page that is not zero, else 0, into a file without a name. */
@@ -200,9 +265,7 @@ static int make_heads(struct seeds *s, struct seed *seed, struct art_err *err)
 static int scan(struct search *s, struct art_err *err)
 {
 	uint8_t heads[4096];
-	struct art_row row;
 	uint64_t page;
-	uint32_t i;
 	int code = 0;
 
 	if (s->seed->heads.fd < 0) {
@@ -218,16 +281,18 @@ static int scan(struct search *s, struct art_err *err)
 					   s->seed->path, err);
 		if (n < 4)
 			return n < 0 ? (int)n : 0;
-		if (art_get32(head) == 0)
-			continue;
-		for (i = s->table->bucket[art_get32(head) & s->table->mask]; i != END;
-		     i = s->table->next[i]) {
-			art_index_peek(s->table->ix, i, &row);
-			if (s->places[i] == SEED_NONE && memcmp(row.head, head, 4) == 0)
-				try_place(s, i, page * STEP);
-		}
+		if (art_get32(head) != 0)
+			try_head(s, head, page * STEP);
 	}
 	return code;
+}
+
+static void walk(struct search *s, visit_fn visit)
+{
+	size_t i;
+
+	for (i = 0; i < s->seed->payload->segment_count && s->table->wanted > 0; i++)
+		walk_segment(s, i, visit);
 }
 
 /* One kind of search over all seeds that can be searched so. */
@@ -235,19 +300,22 @@ static int find(struct seeds *seeds, struct art_index *ix, uint64_t base, bool b
 		uint64_t *places, struct art_err *err)
 {
 	struct table table;
-	size_t n, segment;
+	size_t n;
 	int code = table_make(&table, ix, by_head, places, err);
 
 	for (n = 0; n < seeds->count && code == 0 && table.wanted > 0; n++) {
 		struct search s = { seeds, &seeds->seed[n], n, &table, base, places };
 		struct art_err why = { 0 };
 
-		if (by_head && !s.seed->payload && !s.seed->target && s.seed->size > 0 &&
-		    scan(&s, &why) < 0)
+		if (!by_head && s.seed->payload)
+			walk(&s, look_up);
+		/* By heads, what lies in the slot that is written is gone when its turn comes. */
+		if (!by_head || s.seed->target || s.seed->size == 0)
+			continue;
+		if (s.seed->payload)
+			walk(&s, look_into);
+		else if (scan(&s, &why) < 0)
 			cli_warn("nothing more is taken from '%s': %s", s.seed->path, why.text);
-		for (segment = 0; !by_head && s.seed->payload && table.wanted > 0 &&
-				  segment < s.seed->payload->segment_count; segment++)
-			walk_segment(&s, segment);
 	}
 	table_free(&table);
 	return code;
@@ -256,17 +324,17 @@ static int find(struct seeds *seeds, struct art_index *ix, uint64_t base, bool b
 int seeds_find(struct seeds *s, struct art_index *ix, uint64_t base, uint64_t *places,
 	       struct art_err *err)
 {
-	bool indexed = false, blind = false;
+	bool indexed = false, readable = false;
 	size_t n;
 	int code = 0;
 
 	for (n = 0; n < s->count; n++) {
 		indexed |= s->seed[n].payload != NULL;
-		blind |= s->seed[n].size > 0 && !s->seed[n].payload && !s->seed[n].target;
+		readable |= s->seed[n].size > 0 && !s->seed[n].target;
 	}
 	if (indexed)
 		code = find(s, ix, base, false, places, err);
-	if (code == 0 && s->scan && blind)
+	if (code == 0 && s->scan && readable)
 		code = find(s, ix, base, true, places, err);
 	return code;
 }

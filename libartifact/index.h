@@ -21,7 +21,8 @@
 #define ART_ZERO_MAX ((UINT32_C(1) << 28) - 1)
 #define ART_STORED_DIGEST 12
 #define ART_PLAIN_DIGEST 16
-#define ART_HEAD_SPAN 4096
+#define ART_HEAD_SPAN 4096 /* plain bytes that the head of a row covers */
+#define ART_HEAD_LEN 4
 
 enum art_row_type { ART_ROW_ZSTD, ART_ROW_RAW, ART_ROW_ZERO, ART_ROW_COPY };
 
@@ -32,7 +33,7 @@ struct art_row {
 	uint32_t plain_len;
 	uint32_t stored_len; /* 0 for zero and copy rows */
 	uint32_t ref;       /* copy rows: the row it copies */
-	uint8_t head[4];
+	uint8_t head[ART_HEAD_LEN];
 	uint8_t stored_digest[ART_STORED_DIGEST];
 	uint8_t plain_digest[ART_PLAIN_DIGEST];
 	uint64_t plain_off; /* in the segment */

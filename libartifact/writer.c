@@ -13,6 +13,7 @@
 #include "libartifact/index.h"
 #include "libartifact/io.h"
 #include "libartifact/plan.h"
+#include "libartifact/plan_earlier.h"
 #include "libartifact/pool.h"
 #include "libartifact/sig.h"
 #include "libartifact/tar.h"
@@ -92,6 +93,21 @@ static bool plan_fits(const struct art_plan *plan)
 	return true;
 }
 
+/* Finer where earlier images have what the new one has; not where the index had too many rows then. */
+static int plan_by_earlier(struct image *im, struct art_earlier *earlier, struct art_err *err)
+{
+	struct art_plan finer = { .count = 0 };
+	int code = art_earlier_cut(earlier, &im->plan, &im->view, &finer, err);
+
+	if (code == 0 && plan_fits(&finer)) {
+		art_plan_clear(&im->plan);
+		im->plan = finer;
+	} else {
+		art_plan_clear(&finer);
+	}
+	return code;
+}
+
 /* Coarser and coarser until the index fits; at last without regard to files. */
 static int plan_image(struct image *im, uint32_t chunk, struct art_err *err)
 {
@@ -151,6 +167,8 @@ static int plan_payloads(struct writer *w, const struct art_write_payload *paylo
 		if (fstat(im->view.fd, &im->before) < 0)
 			return art_fail_errno(err, ART_E_IO, "cannot examine '%s'", im->view.name);
 		code = plan_image(im, w->opt->max ? CHUNK_AT_MAX : CHUNK_DEFAULT, err);
+		if (code == 0 && payloads[i].earlier)
+			code = plan_by_earlier(im, payloads[i].earlier, err);
 		p->size = im->view.size;
 		p->prefix = ART_PREFIX_DEFAULT;
 		if (code == 0)

@@ -11,11 +11,14 @@
 #include "libartifact/manifest.h"
 #include "libartifact/region.h"
 
+struct art_earlier;
+
 struct art_write_payload {
 	int fd;                       /* the image; read with pread only, at most twice */
 	const char *source;           /* its name, for messages */
 	uint64_t size;
 	const struct art_regions *regions; /* NULL: one DATA region */
+	struct art_earlier *earlier;       /* NULL: no earlier release is known */
 };
 
 struct art_write_doc {

@@ -17,9 +17,11 @@
 #include "libartifact/fs/build.h"
 #include "libartifact/fs/scan.h"
 #include "libartifact/io.h"
+#include "libartifact/plan_earlier.h"
 #include "libartifact/writer.h"
 #include "mkartifact/commands.h"
 #include "mkartifact/create.h"
+#include "mkartifact/load.h"
 #include "mkartifact/now.h"
 #include "mkartifact/signer.h"
 
@@ -32,6 +34,7 @@ struct input {
 	struct art_blob *blob;
 	const char *filesystem;
 	struct art_regions regions;
+	struct art_earlier *earlier;
 };
 
 struct job {
@@ -268,6 +271,49 @@ static int sign(void *ctx, const uint8_t *manifest, size_t len, struct art_sigli
 	return code;
 }
 
+/* What an earlier release has of the images that are to be written. */
+static int learn(struct job *j, struct art_reader *old, struct art_err *err)
+{
+	const struct art_manifest *was = art_reader_manifest(old);
+	size_t i, k;
+	int code = 0;
+
+	for (i = 0; i < j->input_count && code == 0; i++) {
+		struct input *in = &j->inputs[i];
+
+		if (!in->earlier)
+			code = art_earlier_new(&in->earlier, err);
+		for (k = 0; k < was->payload_count && code == 0; k++) {
+			struct art_blob *image = NULL;
+
+			if (strcmp(was->payloads[k].name, j->c.m->payloads[i].name) != 0)
+				continue;
+			progress_begin("comparing", was->payloads[k].size);
+			code = art_blob_open_payload(&image, old, k, err);
+			if (code == 0)
+				code = art_earlier_add(in->earlier, image, progress_update, err);
+			progress_end();
+			art_blob_free(image);
+		}
+	}
+	return code;
+}
+
+static int read_earlier(struct job *j, const char *path, struct art_err *err)
+{
+	struct mk_load load = { .source = NULL };
+	int code = mk_load_open(&load, path, err);
+
+	if (code == 0) {
+		code = load.source->can_seek ? learn(j, load.reader, err) :
+					       art_fail(err, ART_E_USAGE, "give a file, not a pipe");
+		if (code < 0)
+			art_wrap(err, "'%s'", path);
+	}
+	mk_load_free(&load);
+	return code;
+}
+
 static int write_artifact(struct job *j, struct art_err *err)
 {
 	struct art_write_payload payloads[PAYLOADS_MAX];
@@ -282,7 +328,8 @@ static int write_artifact(struct job *j, struct art_err *err)
 		struct input *in = &j->inputs[i];
 
 		payloads[i] = (struct art_write_payload){ in->fd, in->blob->name, in->blob->size,
-							  in->regions.count ? &in->regions : NULL };
+							  in->regions.count ? &in->regions : NULL,
+							  in->earlier };
 		total += in->blob->size;
 	}
 	progress_begin("compressing", total);
@@ -336,9 +383,10 @@ static int check_out(const struct job *j, struct art_err *err)
 		return 0;
 	if (!S_ISREG(out.st_mode))
 		return art_fail(err, ART_E_USAGE, "'%s' is there and is not a regular file", c->out);
-	for (i = 0; i < 2 + c->key_count + c->doc_count; i++) {
-		const char *path = i == 0 ? c->rootfs : i == 1 ? c->boot :
-				   i < 2 + c->key_count ? c->keys[i - 2] : c->docs[i - 2 - c->key_count];
+	for (i = 0; i < 2 + c->key_count + c->doc_count + c->earlier_count; i++) {
+		size_t docs = 2 + c->key_count, earlier = docs + c->doc_count;
+		const char *path = i == 0 ? c->rootfs : i == 1 ? c->boot : i < docs ? c->keys[i - 2] :
+				   i < earlier ? c->docs[i - docs] : c->earlier[i - earlier];
 
 		if (path && stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
 			return art_fail(err, ART_E_USAGE, "'%s' is an input: it cannot be the output too",
@@ -349,6 +397,7 @@ static int check_out(const struct job *j, struct art_err *err)
 
 static int create(struct job *j, struct art_err *err)
 {
+	size_t i;
 	int code = check_out(j, err);
 
 	if (code == 0)
@@ -361,6 +410,8 @@ static int create(struct job *j, struct art_err *err)
 		code = open_payloads(j, err);
 	if (code == 0)
 		code = scan(j, err);
+	for (i = 0; i < j->c.earlier_count && code == 0; i++)
+		code = read_earlier(j, j->c.earlier[i], err);
 	if (code == 0)
 		code = write_artifact(j, err);
 	return code;
@@ -386,6 +437,7 @@ int mk_create(int argc, char **argv)
 		struct input *in = &j->inputs[--j->input_count];
 
 		art_blob_free(in->blob);
+		art_earlier_free(in->earlier);
 		free(in->regions.list);
 		if (in->fd >= 0)
 			close(in->fd);

@@ -10,6 +10,7 @@
 #include "libartifact/sig.h"
 
 #define MK_DOCS_MAX 16
+#define MK_EARLIER_MAX 16
 
 struct mk_create {
 	struct art_manifest *m; /* everything that options say about it */
@@ -24,6 +25,8 @@ struct mk_create {
 	char *passphrase_file;
 	size_t doc_count;
 	char *docs[MK_DOCS_MAX]; /* paths */
+	size_t earlier_count;
+	char *earlier[MK_EARLIER_MAX]; /* paths of artifacts */
 	int level;
 	bool max;
 	unsigned int jobs;

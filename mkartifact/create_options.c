@@ -27,7 +27,8 @@ enum {
 	OPT_NAME = 0x100, OPT_VERSION, OPT_COMPATIBLE, OPT_ROOTFS, OPT_FS, OPT_SIZE, OPT_BOOT,
 	OPT_HARDWARE, OPT_REQUIRES, OPT_PROVIDES, OPT_COUNTER, OPT_DOC, OPT_KEY, OPT_UNSIGNED,
 	OPT_PASSPHRASE, OPT_LEVEL, OPT_JOBS, OPT_FROM, OPT_ARCH, OPT_DESCRIPTION, OPT_SECURITY,
-	OPT_ADVISORY_URL, OPT_ADVISORY_ID, OPT_SUPPORT, OPT_CREATED, OPT_EXT, OPT_NO_SBOM,
+	OPT_ADVISORY_URL, OPT_ADVISORY_ID, OPT_SUPPORT, OPT_CREATED, OPT_EXT,
+	OPT_EARLIER, OPT_NO_SBOM,
 };
 
 static const struct option options[] = {
@@ -61,6 +62,7 @@ static const struct option options[] = {
 	{ "support-until", required_argument, NULL, OPT_SUPPORT },
 	{ "created", required_argument, NULL, OPT_CREATED },
 	{ "ext", required_argument, NULL, OPT_EXT },
+	{ "earlier", required_argument, NULL, OPT_EARLIER },
 	{ "no-sbom", no_argument, NULL, OPT_NO_SBOM },
 	{ 0 },
 };
@@ -96,6 +98,7 @@ static const char *const help[] = {
 	"      --key KEY              sign with a PEM file, an encrypted one, or a pkcs11: URI; repeatable",
 	"      --passphrase-file FILE its passphrase or PIN; without it a terminal is asked",
 	"      --unsigned             no signature; `mkartifact sign` or `attach` adds it later",
+	"      --earlier ARTIFACT     a release that devices have: what is as it was there is not fetched again; repeatable",
 	"      --level N|max          compression 1..19, default 12; max: smallest and slowest",
 	"      --jobs N               threads; default: as many as processors",
 	"      --from FILE            a JSON object of these options: \"name\": \"x\", \"key\": [\"a\", \"b\"], \"security\": true",
@@ -238,6 +241,8 @@ static int apply(struct mk_create *c, int opt, const char *arg, struct art_err *
 	case OPT_FS: return set_text(&c->fs, arg, err);
 	case OPT_SIZE: return parse_size(arg, &c->size, err);
 	case OPT_DOC: return add_fixed(c->docs, &c->doc_count, MK_DOCS_MAX, arg, "doc", err);
+	case OPT_EARLIER:
+		return add_fixed(c->earlier, &c->earlier_count, MK_EARLIER_MAX, arg, "earlier", err);
 	case OPT_KEY: return add_fixed(c->keys, &c->key_count, ART_SIG_LINES_MAX, arg, "key", err);
 	case OPT_UNSIGNED: c->is_unsigned = true; return 0;
 	case OPT_PASSPHRASE: return set_text(&c->passphrase_file, arg, err);
@@ -399,4 +404,6 @@ void mk_create_clear(struct mk_create *c)
 		free(c->keys[--c->key_count]);
 	while (c->doc_count > 0)
 		free(c->docs[--c->doc_count]);
+	while (c->earlier_count > 0)
+		free(c->earlier[--c->earlier_count]);
 }

@@ -16,6 +16,7 @@
 
 #include "libartifact/blob.h"
 #include "libartifact/io.h"
+#include "libartifact/plan_earlier.h"
 #include "libartifact/reader.h"
 #include "libartifact/util.h"
 #include "libartifact/writer.h"
@@ -119,10 +120,20 @@ static struct art_manifest *manifest(void)
 static int write_artifact(struct art_manifest *m, const char *path, struct art_err *err)
 {
 	struct art_write_options opt = { .level = 3, .jobs = 1, .sig_room = 4096 };
-	struct art_write_payload p = { image_fd, "image", IMAGE, NULL };
+	struct art_write_payload p = { image_fd, "image", IMAGE, NULL, NULL };
 	struct art_write_doc doc = { "notes", (const uint8_t *)"news\n", 5 };
+	struct art_blob *blob = NULL;
+	int code = art_earlier_new(&p.earlier, err);
 
-	return art_write(path, m, &p, &doc, &opt, sign_all, NULL, err);
+	if (code == 0)
+		code = art_blob_open_fd(&blob, image_fd, "image", err);
+	if (code == 0)
+		code = art_earlier_add(p.earlier, blob, NULL, err);
+	if (code == 0)
+		code = art_write(path, m, &p, &doc, &opt, sign_all, NULL, err);
+	art_blob_free(blob);
+	art_earlier_free(p.earlier);
+	return code;
 }
 
 /* Text, noise, a hole, and a part that comes twice. */

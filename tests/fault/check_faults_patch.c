@@ -83,7 +83,7 @@ static void make_artifact(const char *name, const char *version, const uint8_t *
 	struct art_write_options opt = { .level = 3, .jobs = 1, .sig_room = 4096 };
 	struct art_manifest *m = art_manifest_new();
 	int fd = open(in_dir("image"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct art_write_payload p = { fd, "image", IMAGE, NULL };
+	struct art_write_payload p = { fd, "image", IMAGE, NULL, NULL };
 	struct art_err err;
 
 	ck_assert_int_eq(pwrite(fd, image, IMAGE, 0), IMAGE);

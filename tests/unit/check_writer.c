@@ -108,7 +108,7 @@ static int write_image(uint64_t size, const struct art_regions *regions,
 		       const struct art_write_options *opt)
 {
 	struct art_manifest *m = manifest();
-	struct art_write_payload p = { fd, "image", size, regions };
+	struct art_write_payload p = { fd, "image", size, regions, NULL };
 	int code = art_write(path, m, &p, NULL, opt, NULL, NULL, &err);
 
 	art_manifest_free(m);
@@ -314,7 +314,7 @@ END_TEST
 START_TEST(documents_and_two_payloads)
 {
 	struct art_manifest *m = manifest();
-	struct art_write_payload p[] = { { fd, "image", IMAGE, NULL }, { fd, "boot", ART_MIB, NULL } };
+	struct art_write_payload p[] = { { fd, "image", IMAGE, NULL, NULL }, { fd, "boot", ART_MIB, NULL, NULL } };
 	struct art_write_doc docs[] = { { "NOTES.txt", (const uint8_t *)"news\n", 5 },
 					{ "empty", (const uint8_t *)"", 0 } };
 	struct art_write_options opt = options(2);
@@ -401,7 +401,7 @@ START_TEST(failures_leave_nothing)
 {
 	struct art_write_options opt = options(2);
 	struct art_manifest *m = manifest();
-	struct art_write_payload p = { fd, "image", IMAGE, NULL };
+	struct art_write_payload p = { fd, "image", IMAGE, NULL, NULL };
 	uint8_t *bytes;
 	size_t len;
 

@@ -130,8 +130,13 @@ class Pair:
                 source, more = self.mke2fs(source, which), []
             elif self.fs == "ext4-twinroot":
                 more += ["--size", "512M"]
-            self.sh(self.tool("mkartifact"), "create", "-q", "-o", out, "--name", "bench", "--version", str(version),
-                    "--compatible", "bench", "--rootfs", source, "--key", "k.pem", *more, *self.args.create.split())
+            create = [self.tool("mkartifact"), "create", "-q", "-o", out, "--name", "bench", "--version", str(version),
+                      "--compatible", "bench", "--rootfs", source, "--key", "k.pem", *more, *self.args.create.split()]
+            self.sh(*create)
+            # Knowing the old release is the producer's, and any device's gain: of layer 1, measured beside the plain way.
+            if which == "new":
+                create[4] = os.path.join(self.www, "earlier.artifact")
+                self.sh(*create, "--earlier", "old.artifact")
             if self.fs != "ext4":
                 self.sh(self.tool("artifact-inspect"), "image", "-q", "--keys", "keys", "-o", f"{which}.img", out)
         self.image = size(self.path("new.img"))
@@ -193,20 +198,21 @@ class Pair:
         self.sh("sed", "-i", "/booted=b/d", f"{d}/boot")
         self.sh(*self.install[:3], "commit", "-q")
 
-    def ours(self, method, kind, note=""):
+    def ours(self, method, kind, note="", artifact="new"):
         """An install over http with the old image in the slot that runs; BYTES are all that the server sent."""
         os.environ["TWINROOT_FETCH"] = self.tool("artifact-fetch")
         shutil.rmtree(self.path("dev"), ignore_errors=True)
         self.device()
         self.server.sent()
-        use = run(self.install + [f"{self.server.url}/new.artifact"], self.work, sample=True)
+        use = run(self.install + [f"{self.server.url}/{artifact}.artifact"], self.work, sample=True)
         bytes_, requests = self.server.sent()
         self.same("dev/b.img", cut=True)
         self.row(method, kind, bytes_, requests, use,
                  f"{note}private {use['private']} KiB, PSS {use['pss']} KiB in all processes")
 
     def layers(self):
-        self.ours("twinroot, layer 1", "any")
+        for method, artifact in ((ONE, "new"), (EARLIER, "earlier")):
+            self.ours(method, "any", f"artifact {size(self.path(f'www/{artifact}.artifact')):,}; ", artifact)
         making = run([self.tool("mkartifact"), "delta", "-q", "--key", "k.pem", "old.artifact", "www/new.artifact"], self.work)
         self.producers["twinroot, layer 2"] = making["cpu"]
         self.ours("twinroot, layer 2", "pair", f"producer {making['cpu']:.1f} s, {making['rss'] // 1024} MiB; ")
@@ -334,6 +340,7 @@ def show(r):
 
 
 ONE, TWO = "twinroot, layer 1", "twinroot, layer 2"
+EARLIER = "twinroot, --earlier"    # layer 1 of an artifact whose maker was given the old one
 XDELTA, ZSTD = "xdelta3 -9 -B 1G", "zstd -19 --patch-from"
 # Pair, filesystem, what is compared, ours, the peers (the least of them counts), at most this much of it.
 TARGETS = (
@@ -353,12 +360,13 @@ def judge(rows):
     ratios = []
     for r in rows:
         ours = have.get((r["pair"], r["fs"], ONE if r["kind"] == "any" else TWO))
-        if ours and r["method"] not in (ONE, TWO):
+        if ours and r["method"] not in (ONE, EARLIER, TWO):
             ratio = ours["bytes"] / r["bytes"]
             ratios.append({"pair": r["pair"], "fs": r["fs"], "ours": ours["method"], "over": r["method"], "ratio": round(ratio, 3)})
             print(f"{r['pair']:9} {r['fs']:9} {ours['method']} / {r['method']:24} {ratio:6.3f}")
     print()
-    for pair, fs, what, ours, peers, limit in TARGETS:
+    earlier = tuple((pair, fs, what, EARLIER, *rest) for pair, fs, what, ours, *rest in TARGETS if ours == ONE)
+    for pair, fs, what, ours, peers, limit in TARGETS + earlier:
         mine = have.get((pair, fs, ours), {}).get(what)
         theirs = [have[pair, fs, p][what] for p in peers if have.get((pair, fs, p), {}).get(what)]
         if not mine or not theirs:
