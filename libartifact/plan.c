@@ -90,28 +90,32 @@ struct cutter {
 	uint8_t buf[READ_AHEAD];
 };
 
-static int add_cut(struct cutter *c, uint64_t len, bool zero, struct art_err *err)
+int art_plan_add(struct art_plan *plan, struct art_cut cut, struct art_err *err)
 {
-	struct art_plan *p = c->plan;
-	bool group = false;
-
-	if (p->count == p->room) {
-		size_t room = p->room ? 2 * p->room : 4096;
-		struct art_cut *more = realloc(p->cuts, room * sizeof(*more));
+	if (plan->count == plan->room) {
+		size_t room = plan->room ? 2 * plan->room : 4096;
+		struct art_cut *more = realloc(plan->cuts, room * sizeof(*more));
 
 		if (!more)
 			return art_fail_memory(err);
-		p->cuts = more;
-		p->room = room;
+		plan->cuts = more;
+		plan->room = room;
 	}
+	plan->cuts[plan->count++] = cut;
+	return 0;
+}
+
+static int add_cut(struct cutter *c, uint64_t len, bool zero, struct art_err *err)
+{
+	struct art_cut cut = { (uint32_t)len, zero, false };
+
 	if (!zero) {
-		group = c->group_due || c->group + len > ART_GROUP_MAX;
-		c->group = (group ? 0 : c->group) + len;
+		cut.group = c->group_due || c->group + len > ART_GROUP_MAX;
+		c->group = (cut.group ? 0 : c->group) + len;
 		c->group_due = false;
 	}
-	p->cuts[p->count++] = (struct art_cut){ (uint32_t)len, zero, group };
 	c->pos += len;
-	return 0;
+	return art_plan_add(c->plan, cut, err);
 }
 
 /* A run of zeros that is long enough joins the zero row before it, if that lies in the same segment. */

@@ -46,4 +46,7 @@ int art_plan_make(struct art_plan *plan, struct art_view *view, uint32_t chunk,
 		  struct art_err *err);
 void art_plan_clear(struct art_plan *plan);
 
+/* Put CUT behind the others. */
+int art_plan_add(struct art_plan *plan, struct art_cut cut, struct art_err *err);
+
 #endif

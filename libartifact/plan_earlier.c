@@ -194,19 +194,9 @@ static int name_chunk(struct art_earlier *e, struct art_view *view, uint64_t off
 	return code;
 }
 
-static int add_piece(struct art_plan *plan, uint32_t len, bool group, struct art_err *err)
+static int add_piece(struct art_plan *plan, size_t pages, bool group, struct art_err *err)
 {
-	if (plan->count == plan->room) {
-		size_t room = plan->room ? 2 * plan->room : 4096;
-		struct art_cut *more = realloc(plan->cuts, room * sizeof(*more));
-
-		if (!more)
-			return art_fail_memory(err);
-		plan->cuts = more;
-		plan->room = room;
-	}
-	plan->cuts[plan->count++] = (struct art_cut){ len, false, group };
-	return 0;
+	return art_plan_add(plan, (struct art_cut){ (uint32_t)(pages * PAGE), false, group }, err);
 }
 
 /*
@@ -227,16 +217,16 @@ static int cut_chunk(const struct art_earlier *e, struct art_plan *out, size_t c
 			continue;
 		}
 		if (i > from)
-			code = add_piece(out, (uint32_t)((i - from) * PAGE), group, err);
+			code = add_piece(out, i - from, group, err);
 		group = group && i == from;
 		if (code == 0)
-			code = add_piece(out, (uint32_t)(n * PAGE), group, err);
+			code = add_piece(out, n, group, err);
 		group = false;
 		i += n;
 		from = i;
 	}
 	if (code == 0 && from < count)
-		code = add_piece(out, (uint32_t)((count - from) * PAGE), group, err);
+		code = add_piece(out, count - from, group, err);
 	return code;
 }
 
@@ -252,9 +242,7 @@ int art_earlier_cut(struct art_earlier *e, const struct art_plan *plan, struct a
 		size_t pages = cut->len / PAGE;
 
 		if (cut->zero || pages < 2 || cut->len % PAGE != 0 || off % PAGE != 0) {
-			code = add_piece(out, cut->len, cut->group, err);
-			if (code == 0)
-				out->cuts[out->count - 1].zero = cut->zero;
+			code = art_plan_add(out, *cut, err);
 		} else {
 			code = name_chunk(e, view, off, pages, err);
 			if (code == 0)
