@@ -212,12 +212,16 @@ static int diff(struct side side[2], const struct inspect_options *opt,
 		struct art_err *err)
 {
 	json_t *manifest = NULL, *packages = NULL, *files = NULL, *download = NULL, *patch, *root;
+	size_t number = 0;
 	int code = diff_manifest(&side[0].file, &side[1].file, &manifest, err);
 
 	if (code == 0)
 		code = diff_content(side, opt, &packages, &files, err);
+	if (code == 0 && side[0].image.blob)
+		code = inspect_find_payload(&side[0].file, opt, &number, err);
 	if (code == 0)
-		code = diff_download(&side[0].file, &side[1].file, &download, err);
+		code = diff_download(&side[0].file, &side[1].file, side[0].image.blob, number, &download,
+				     err);
 	if (code == 0)
 		code = diff_patch(&side[0].file, &side[1].file, opt, &patch, err);
 	if (code == 0)

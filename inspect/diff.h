@@ -9,6 +9,7 @@
 #include "inspect/inspect.h"
 #include "libartifact/blob.h"
 #include "libartifact/fs/fs.h"
+#include "libartifact/index.h"
 
 struct diff_image {
 	struct art_blob *blob;
@@ -35,9 +36,32 @@ int diff_same_content(const struct diff_image *old, const struct diff_image *now
 int diff_same_xattrs(struct art_fs *old, struct art_fs *now, const char *path, bool *same,
 		     struct art_err *err);
 
-/* What a device that has OLD would download for NEW by its chunk index alone. */
-int diff_download(struct inspect_file *old, struct inspect_file *now, json_t **out,
-		  struct art_err *err);
+/* What a device that has OLD would download for NEW without a patch. IMAGE may be the open payload NUMBER of OLD; or NULL. */
+int diff_download(struct inspect_file *old, struct inspect_file *now, struct art_blob *image, size_t number,
+		  json_t **out, struct art_err *err);
+
+/* A stored chunk of an artifact. */
+struct diff_chunk {
+	uint32_t len; /* plain bytes */
+	uint32_t stored;
+	uint64_t offset; /* in the file */
+	const char *payload;
+	bool found; /* on the device */
+	uint8_t head[ART_HEAD_LEN];
+	uint8_t digest[ART_PLAIN_DIGEST];
+};
+
+struct diff_chunks {
+	struct diff_chunk *list;
+	size_t count, room;
+};
+
+/* Is a chunk of these plain bytes among CHUNKS, which are sorted? */
+bool diff_chunks_have(const struct diff_chunks *chunks, const struct art_row *row);
+
+/* Mark of MISSING what IMAGE, the payload NUMBER of OLD, has at the pages of chunks that are not among NOW. */
+int diff_pages(struct inspect_file *old, size_t number, struct art_blob *image, const struct diff_chunks *now,
+	       const struct diff_chunks *missing, struct art_err *err);
 
 /* With the patch --patch, or the one that lies beside a local NEW: {"file", "total", "size"}; null: there is none. TOTAL counts the head of
  * the artifact, which a device reads first. */

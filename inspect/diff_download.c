@@ -2,7 +2,7 @@
 /*
  * What a device downloads to go from OLD to NEW without a patch: manifest, signatures,
  * headers and indexes, and the stored bytes of each chunk whose plain bytes OLD does not
- * have, wherever OLD has them.
+ * have, wherever OLD has them as a chunk, or at the pages of what has changed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,54 +11,45 @@
 #include "libartifact/index.h"
 #include "libartifact/tar.h"
 
-struct known { /* a chunk, by the length and digest of its plain bytes */
-	uint32_t len;
-	uint8_t digest[ART_PLAIN_DIGEST];
-};
-
-struct known_set {
-	struct known *list;
-	size_t count, room;
-};
-
 struct sums {
-	uint64_t chunks; /* stored chunks of NEW */
 	uint64_t missing;
 	uint64_t missing_bytes;
 	uint64_t ranges;
-	uint64_t next; /* file offset after the last missing chunk */
 };
 
 static int by_digest(const void *a, const void *b)
 {
-	const struct known *x = a, *y = b;
+	const struct diff_chunk *x = a, *y = b;
 	int order = memcmp(x->digest, y->digest, ART_PLAIN_DIGEST);
 
 	return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-static int add_known(struct known_set *set, const struct art_row *row,
-		     struct art_err *err)
+bool diff_chunks_have(const struct diff_chunks *chunks, const struct art_row *row)
+{
+	struct diff_chunk key = { .len = row->plain_len };
+
+	memcpy(key.digest, row->plain_digest, ART_PLAIN_DIGEST);
+	return chunks->count && bsearch(&key, chunks->list, chunks->count, sizeof(key), by_digest);
+}
+
+static int add(struct diff_chunks *set, const struct diff_chunk *chunk, struct art_err *err)
 {
 	if (set->count == set->room) {
 		size_t room = set->room ? set->room * 2 : 4096;
-		struct known *list = reallocarray(set->list, room, sizeof(*list));
+		struct diff_chunk *list = reallocarray(set->list, room, sizeof(*list));
 
 		if (!list)
 			return art_fail_memory(err);
 		set->list = list;
 		set->room = room;
 	}
-	set->list[set->count].len = row->plain_len;
-	memcpy(set->list[set->count++].digest, row->plain_digest, ART_PLAIN_DIGEST);
+	set->list[set->count++] = *chunk;
 	return 0;
 }
 
-typedef int (*row_fn)(void *ctx, const struct art_row *row, uint64_t offset,
-		      struct art_err *err);
-
-/* Calls FN for each stored row with its file offset. */
-static int each_stored(struct inspect_file *f, row_fn fn, void *ctx, struct art_err *err)
+/* All stored chunks of an artifact, in file order. */
+static int list_chunks(struct inspect_file *f, struct diff_chunks *out, struct art_err *err)
 {
 	const struct art_manifest *m = art_reader_manifest(f->reader);
 	int code = 0;
@@ -71,9 +62,17 @@ static int each_stored(struct inspect_file *f, row_fn fn, void *ctx, struct art_
 
 			code = art_reader_open_index(f->reader, p, s, &ix, err);
 			for (uint32_t i = 0; code == 0 && i < art_index_rows(ix); i++) {
+				struct diff_chunk c = { .payload = m->payloads[p].name };
+
 				art_index_row(ix, i, &row);
-				if (art_row_is_stored(&row))
-					code = fn(ctx, &row, base + row.data_off, err);
+				if (!art_row_is_stored(&row))
+					continue;
+				c.len = row.plain_len;
+				c.stored = row.stored_len;
+				c.offset = base + row.data_off;
+				memcpy(c.head, row.head, sizeof(c.head));
+				memcpy(c.digest, row.plain_digest, sizeof(c.digest));
+				code = add(out, &c, err);
 			}
 			art_index_free(ix);
 		}
@@ -81,53 +80,88 @@ static int each_stored(struct inspect_file *f, row_fn fn, void *ctx, struct art_
 	return code;
 }
 
-static int learn(void *ctx, const struct art_row *row, uint64_t offset,
-		 struct art_err *err)
+static void sort(struct diff_chunks *set)
 {
-	(void)offset;
-	return add_known(ctx, row, err);
+	if (set->count)
+		qsort(set->list, set->count, sizeof(*set->list), by_digest);
 }
 
-struct count {
-	const struct known_set *set;
-	struct sums sums;
-};
-
-static int count_missing(void *ctx, const struct art_row *row, uint64_t offset,
-			 struct art_err *err)
+/* The chunks of NOW that OLD has not, in file order; NOW is sorted by digest afterwards. */
+static int list_missing(const struct diff_chunks *old, struct diff_chunks *now, struct diff_chunks *out,
+			struct art_err *err)
 {
-	struct count *c = ctx;
-	struct known key = { .len = row->plain_len };
+	int code = 0;
 
-	(void)err;
-	c->sums.chunks++;
-	memcpy(key.digest, row->plain_digest, ART_PLAIN_DIGEST);
-	if (c->set->count &&
-	    bsearch(&key, c->set->list, c->set->count, sizeof(key), by_digest))
-		return 0;
-	c->sums.missing++;
-	c->sums.missing_bytes += row->stored_len;
-	if (offset != c->sums.next)
-		c->sums.ranges++;
-	c->sums.next = offset + row->stored_len;
-	return 0;
+	for (size_t i = 0; code == 0 && i < now->count; i++) {
+		const struct diff_chunk *c = &now->list[i];
+
+		if (!old->count || !bsearch(c, old->list, old->count, sizeof(*c), by_digest))
+			code = add(out, c, err);
+	}
+	sort(now);
+	return code;
 }
 
-int diff_download(struct inspect_file *old, struct inspect_file *now, json_t **out,
-		  struct art_err *err)
+static struct sums sum_up(const struct diff_chunks *missing)
+{
+	struct sums sums = { 0 };
+	uint64_t next = 0; /* file offset after the last missing chunk */
+
+	for (size_t i = 0; i < missing->count; i++) {
+		const struct diff_chunk *c = &missing->list[i];
+
+		if (c->found)
+			continue;
+		sums.missing++;
+		sums.missing_bytes += c->stored;
+		sums.ranges += c->offset != next;
+		next = c->offset + c->stored;
+	}
+	return sums;
+}
+
+/* Each payload of the old artifact; the one that is open already is not read again. */
+static int look_into_pages(struct inspect_file *old, struct art_blob *image, size_t number,
+			   const struct diff_chunks *now, const struct diff_chunks *missing,
+			   struct art_err *err)
+{
+	const struct art_manifest *m = art_reader_manifest(old->reader);
+	int code = 0;
+
+	for (size_t p = 0; code == 0 && p < m->payload_count && missing->count > 0; p++) {
+		struct art_blob *own = NULL;
+
+		if (!image || p != number)
+			code = art_blob_open_payload(&own, old->reader, p, err);
+		if (code == 0)
+			code = diff_pages(old, p, own ? own : image, now, missing, err);
+		art_blob_free(own);
+	}
+	return code;
+}
+
+int diff_download(struct inspect_file *old, struct inspect_file *now, struct art_blob *image, size_t number,
+		  json_t **out, struct art_err *err)
 {
 	const struct art_manifest *m = art_reader_manifest(now->reader);
-	struct known_set set = { 0 };
-	struct count count = { .set = &set };
-	uint64_t index = 0, docs = 0, headers, overhead;
+	struct diff_chunks old_chunks = { 0 }, now_chunks = { 0 }, missing = { 0 };
+	struct sums sums = { 0 };
+	uint64_t index = 0, docs = 0, headers, overhead, chunks;
 	size_t manifest, sigs;
-	int code = each_stored(old, learn, &set, err);
+	int code = list_chunks(old, &old_chunks, err);
 
-	if (code == 0 && set.count)
-		qsort(set.list, set.count, sizeof(*set.list), by_digest);
 	if (code == 0)
-		code = each_stored(now, count_missing, &count, err);
-	free(set.list);
+		code = list_chunks(now, &now_chunks, err);
+	sort(&old_chunks);
+	if (code == 0)
+		code = list_missing(&old_chunks, &now_chunks, &missing, err);
+	if (code == 0)
+		code = look_into_pages(old, image, number, &now_chunks, &missing, err);
+	sums = sum_up(&missing);
+	chunks = now_chunks.count;
+	free(old_chunks.list);
+	free(now_chunks.list);
+	free(missing.list);
 	if (code < 0)
 		return code;
 	for (size_t p = 0; p < m->payload_count; p++)
@@ -141,11 +175,11 @@ int diff_download(struct inspect_file *old, struct inspect_file *now, json_t **o
 		(2 + art_reader_member_count(now->reader) - m->doc_count) * ART_TAR_BLOCK;
 	overhead = manifest + sigs + headers + index;
 	*out = json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "total",
-			 (json_int_t)(overhead + count.sums.missing_bytes), "chunk-bytes",
-			 (json_int_t)count.sums.missing_bytes, "chunks",
-			 (json_int_t)count.sums.missing, "ranges",
-			 (json_int_t)count.sums.ranges, "of-chunks",
-			 (json_int_t)count.sums.chunks, "index", (json_int_t)index,
+			 (json_int_t)(overhead + sums.missing_bytes), "chunk-bytes",
+			 (json_int_t)sums.missing_bytes, "chunks",
+			 (json_int_t)sums.missing, "ranges",
+			 (json_int_t)sums.ranges, "of-chunks",
+			 (json_int_t)chunks, "index", (json_int_t)index,
 			 "manifest", (json_int_t)manifest, "signatures", (json_int_t)sigs,
 			 "headers", (json_int_t)headers, "full",
 			 (json_int_t)(art_reader_total_size(now->reader) - docs));

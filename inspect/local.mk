@@ -17,7 +17,7 @@ artifact_inspect_SOURCES += %D%/packages.c
 artifact_inspect_SOURCES += %D%/diff.c %D%/diff.h
 artifact_inspect_SOURCES += %D%/diff_files.c
 artifact_inspect_SOURCES += %D%/diff_same.c
-artifact_inspect_SOURCES += %D%/diff_download.c
+artifact_inspect_SOURCES += %D%/diff_download.c %D%/diff_pages.c
 artifact_inspect_SOURCES += %D%/diff_patch.c
 if HTTP
 artifact_inspect_LDADD += $(LIBARTHTTP)

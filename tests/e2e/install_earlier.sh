@@ -63,12 +63,19 @@ get v2.artifact
 whole=$bytes
 get e2.artifact --dry-run
 planned=$bytes
+cp out dry
 get e2.artifact
 [ "$bytes" = "$planned" ] || fail "planned $planned, done $bytes"
 echo "$whole bytes without --earlier, $bytes with it"
 # 96 pages of the program, and what else is there, against nearly all of it.
 [ "$bytes" -lt $((whole / 2)) ] || fail "$bytes bytes; $whole without --earlier"
 [ "$(json "d['copied'] > 2000000")" = true ] || fail "$(cat out)"
+
+step "artifact-inspect diff says so before"
+expect_exit 0 "$top_build/artifact-inspect" diff --json --keys k.keys v1.artifact e2.artifact
+counted=$(json "d['download']['chunk-bytes']")
+cp dry out
+[ "$(json "d['fetched']")" = "$counted" ] || fail "diff counts $counted bytes of chunks, the device: $(cat dry)"
 
 step "where pages of the running slot are no longer what its index says, they are fetched"
 python3 -c 'import os
