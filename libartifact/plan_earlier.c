@@ -111,15 +111,15 @@ int art_earlier_add(struct art_earlier *e, struct art_blob *image,
 	uint64_t off = 0;
 	int code = append(e, GAP, err);
 
+	e->zeros = 0;
 	while (code == 0 && off < image->size && e->count < ART_EARLIER_PAGES) {
 		size_t n = image->size - off < STRETCH ? (size_t)(image->size - off) : STRETCH;
 		struct art_blob_piece piece = { .zero = false };
 
 		if (image->piece)
 			code = image->piece(image, off, &piece, err);
-		if (code == 0 && piece.zero && piece.left >= n) {
-			/* What is left of a stretch is read with the zeros at its end. */
-			off += piece.left - piece.left % PAGE;
+		if (code == 0 && piece.zero && piece.left >= STRETCH) {
+			off += piece.left - piece.left % STRETCH;
 			code = append(e, GAP, err);
 			continue;
 		}

@@ -118,6 +118,15 @@ if command -v mksquashfs >/dev/null; then
 	[ "$(same_image s2.artifact s2-earlier.artifact)" = 1 ] || fail "another image"
 fi
 
+step "an image that ends in zeros, within a page"
+truncate -s 3146240 boot.img
+for n in 1 2; do
+	timeout 60 "$mkartifact" create -q -o "boot$n.artifact" --name test --version 1 --compatible test-board --arch any --boot boot.img \
+		--key k.pem --created 2026-01-02T03:04:05Z ${earlier:-}
+	earlier="--earlier boot1.artifact"
+done
+cmp boot1.artifact boot2.artifact
+
 step "bad input: no output is left"
 bad() { # STATUS TEXT OPTION...
 	status=$1 text=$2
