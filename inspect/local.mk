@@ -22,5 +22,5 @@ artifact_inspect_SOURCES += %D%/diff_patch.c
 if HTTP
 artifact_inspect_LDADD += $(LIBARTHTTP)
 endif
-EXTRA_DIST += %D%/show.schema.json
+EXTRA_DIST += %D%/show.schema.json %D%/verify.schema.json %D%/ls.schema.json %D%/packages.schema.json %D%/diff.schema.json
 dist_man_MANS += %D%/artifact-inspect.1

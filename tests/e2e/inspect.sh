@@ -61,15 +61,6 @@ expect_exit 0 "$inspect" show $k --json old.artifact
 [ "$(json 'd["signatures"]["lines"][0]["state"]')" = valid ] || fail "state"
 [ "$(json 'd["size"]')" = "$(wc -c <old.artifact)" ] || fail "file size"
 [ "$(json 'd["digest"]')" = "$(tar -xOf old.artifact manifest.json | sha256sum | cut -d' ' -f1)" ] || fail "digest"
-if python3 -W ignore -c 'import jsonschema' 2>/dev/null; then
-	for args in "$k" "" ; do
-		# shellcheck disable=SC2086
-		expect_exit 0 "$inspect" show $args --json old.artifact
-		python3 -W ignore -c 'import json, sys, jsonschema
-jsonschema.validate(json.load(open(sys.argv[1])), json.load(open(sys.argv[2])))' out \
-			"$top_src/inspect/show.schema.json" || fail "the schema does not describe show --json"
-	done
-fi
 
 step "no keys: no filesystem"
 for c in "ls old.artifact" "cat old.artifact /etc/hello" "extract old.artifact" "packages old.artifact" \

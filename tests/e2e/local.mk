@@ -10,8 +10,8 @@ TESTS += %D%/build_rootfs.sh
 TESTS += %D%/build_squashfs.sh
 endif
 EXTRA_DIST += %D%/build_ext4.sh %D%/build_rootfs.sh %D%/build_squashfs.sh %D%/fs_kit.py
-TESTS += %D%/schema.sh
-EXTRA_DIST += %D%/schema.sh %D%/schema.py
+TESTS += %D%/schema.sh %D%/inspect_schema.sh
+EXTRA_DIST += %D%/schema.sh %D%/inspect_schema.sh %D%/schema.py
 TESTS += %D%/sign.sh
 EXTRA_DIST += %D%/sign.sh
 TESTS += %D%/vectors.sh
