@@ -50,12 +50,12 @@ create() { # NAME VERSION
 		--created 2026-01-02T03:04:05Z
 }
 create old 1.0
-printf 'more\n' >more
+echo more >another
 sed -i 's/^Version: 1.0$/Version: 1.1/' root/var/lib/dpkg/status
 printf 'Package: delta\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n' >>root/var/lib/dpkg/status
 seq 2 50000 >root/text
 rm root/link
-tar --owner=0 --group=0 -C root -cf root.tar . -C "$tmp" more
+tar --owner=0 --group=0 -C root -cf root.tar . -C "$tmp" another
 create new 2.0
 "$mkartifact" delta -q --key k.pem -o patch old.artifact new.artifact
 
