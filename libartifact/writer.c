@@ -21,7 +21,8 @@
 #include "libartifact/writer.h"
 
 #define CHUNK_DEFAULT (32 * 1024)
-/* Each chunk has its prefix indexed anew: of 128 KiB, that takes 3.7 times the processor of zstd -19, of 256 KiB 2.5, and the size is the same. */
+/* Each chunk has its prefix indexed anew: of 128 KiB, that takes 3.7 times the processor of zstd -19, of 256 KiB 2.5, and the size is the same
+ * (24 MiB of a Debian root, one thread). */
 #define CHUNK_AT_MAX (256 * 1024)
 #define ROWS_MAX (ART_PAGES_MAX * ART_PAGE_ROWS)
 
