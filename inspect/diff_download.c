@@ -25,12 +25,17 @@ static int by_digest(const void *a, const void *b)
 	return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
+static bool have(const struct diff_chunks *chunks, const struct diff_chunk *key)
+{
+	return chunks->count && bsearch(key, chunks->list, chunks->count, sizeof(*key), by_digest);
+}
+
 bool diff_chunks_have(const struct diff_chunks *chunks, const struct art_row *row)
 {
 	struct diff_chunk key = { .len = row->plain_len };
 
 	memcpy(key.digest, row->plain_digest, ART_PLAIN_DIGEST);
-	return chunks->count && bsearch(&key, chunks->list, chunks->count, sizeof(key), by_digest);
+	return have(chunks, &key);
 }
 
 static int add(struct diff_chunks *set, const struct diff_chunk *chunk, struct art_err *err)
@@ -93,10 +98,8 @@ static int list_missing(const struct diff_chunks *old, struct diff_chunks *now, 
 	int code = 0;
 
 	for (size_t i = 0; code == 0 && i < now->count; i++) {
-		const struct diff_chunk *c = &now->list[i];
-
-		if (!old->count || !bsearch(c, old->list, old->count, sizeof(*c), by_digest))
-			code = add(out, c, err);
+		if (!have(old, &now->list[i]))
+			code = add(out, &now->list[i], err);
 	}
 	sort(now);
 	return code;

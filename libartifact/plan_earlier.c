@@ -13,8 +13,7 @@
 #include "libartifact/util.h"
 
 #define PAGE ((uint32_t)ART_HEAD_SPAN)
-#define STRETCH (256 * PAGE)
-#define CHUNK_PAGES (ART_CHUNK_MAX / PAGE)
+#define STRETCH ART_CHUNK_MAX /* is read at once: a part of an earlier image, or a chunk of the new one */
 #define NONE UINT32_MAX
 /* In place of a page's name: what lies before and behind is apart; and a page of zeros, of which a few are borne within a run. */
 #define GAP UINT64_C(0)
@@ -32,7 +31,7 @@ struct art_earlier {
 	uint32_t mask;
 	bool learnt;      /* the table is made */
 	size_t zeros;     /* pages of zeros that were learnt last */
-	uint64_t chunk[CHUNK_PAGES]; /* names of the pages of the chunk that is looked at */
+	uint64_t chunk[STRETCH / PAGE]; /* names of the pages of the chunk that is looked at */
 	uint8_t buf[STRETCH];
 };
 
@@ -180,17 +179,11 @@ static size_t longest(const struct art_earlier *e, size_t i, size_t count)
 static int name_chunk(struct art_earlier *e, struct art_view *view, uint64_t off, size_t count,
 		      struct art_err *err)
 {
-	size_t i, k;
-	int code = 0;
+	size_t i;
+	int code = art_view_read(view, e->buf, count * PAGE, off, err);
 
-	for (i = 0; i < count && code == 0; i += STRETCH / PAGE) {
-		size_t n = count - i < STRETCH / PAGE ? count - i : STRETCH / PAGE;
-
-		code = art_view_read(view, e->buf, n * PAGE, off + i * PAGE, err);
-		for (k = 0; k < n && code == 0; k++) {
-			code = name_page(e, e->buf + k * PAGE, &e->chunk[i + k], err);
-		}
-	}
+	for (i = 0; i < count && code == 0; i++)
+		code = name_page(e, e->buf + i * PAGE, &e->chunk[i], err);
 	return code;
 }
 
