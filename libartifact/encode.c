@@ -19,12 +19,19 @@
 /* The shortest piece of a match that is worth a sequence when a chunk's border has cut it. */
 #define MATCH_MIN 4
 
+/*
+ * --level max tries every chunk with its prefix too, of at most so many times its own bytes: indexing the prefix is what that
+ * costs, for a page as much as for a chunk of 256 KiB, and the short chunks, which are many, hold little of an image.
+ */
+#define SLOW_PREFIX 20
+
 /* So many sequences a chunk has at most, its blocks' delimiters counted. */
 #define CUT_MAX (ART_CHUNK_MAX / MATCH_MIN + ART_CHUNK_MAX / ZSTD_BLOCKSIZE_MAX)
 
 struct art_encoder {
-	bool slow;       /* prefix by prefix, for --level max */
+	bool slow;       /* prefix by prefix too, for --level max */
 	uint32_t prefix;
+	int level;
 	ZSTD_CCtx *finder; /* looks for matches over a group */
 	ZSTD_CCtx *coder;  /* codes the sequences of a chunk */
 	ZSTD_CCtx *prefixed; /* compresses a chunk with its prefix */
@@ -34,6 +41,7 @@ struct art_encoder {
 	size_t found_count;
 	ZSTD_Sequence *cut;
 	uint8_t *check;
+	uint8_t *other; /* --level max: what the second way gives */
 };
 
 /* Where the cutting of the group's sequences stands: what is left of the sequence begun. */
@@ -83,14 +91,29 @@ static bool set_up_finder(ZSTD_CCtx *c, int level, uint32_t prefix)
 	       set(c, ZSTD_c_chainLog, chain) && set(c, ZSTD_c_hashLog, hash);
 }
 
-static bool set_up(struct art_encoder *e, int level)
+static bool set_up_coder(ZSTD_CCtx *c, int level)
 {
-	return set_up_finder(e->finder, effort(level), e->prefix) &&
-	       set(e->coder, ZSTD_c_compressionLevel, effort(level)) &&
-	       set(e->coder, ZSTD_c_windowLog, 20) && set(e->coder, ZSTD_c_hashLog, 10) &&
-	       set(e->coder, ZSTD_c_chainLog, 10) &&
-	       set(e->coder, ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters) &&
-	       set(e->prefixed, ZSTD_c_compressionLevel, e->slow ? ART_LEVEL_MAX : level);
+	return set(c, ZSTD_c_compressionLevel, level) && set(c, ZSTD_c_windowLog, 20) &&
+	       set(c, ZSTD_c_hashLog, 10) && set(c, ZSTD_c_chainLog, 10) &&
+	       set(c, ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters);
+}
+
+/* What looks for matches has large tables: of a finder and a prefixed only the one in use keeps them with --level max. */
+static bool new_finder(struct art_encoder *e)
+{
+	ZSTD_freeCCtx(e->finder);
+	e->finder = ZSTD_createCCtx();
+	return e->finder && set_up_finder(e->finder, effort(e->level), e->prefix);
+}
+
+static bool new_prefixed(struct art_encoder *e)
+{
+	ZSTD_freeCCtx(e->prefixed);
+	e->prefixed = ZSTD_createCCtx();
+	/* libzstd would take a table four times as large: measured, the same size and time. */
+	return e->prefixed && set(e->prefixed, ZSTD_c_compressionLevel,
+				  e->slow ? ART_LEVEL_MAX : e->level) &&
+	       set(e->prefixed, ZSTD_c_hashLog, 20);
 }
 
 int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t prefix,
@@ -102,17 +125,17 @@ int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t pref
 		return art_fail_memory(err);
 	e->slow = max;
 	e->prefix = prefix;
-	e->finder = ZSTD_createCCtx();
+	e->level = level;
 	e->coder = ZSTD_createCCtx();
-	e->prefixed = ZSTD_createCCtx();
 	e->decoder = ZSTD_createDCtx();
 	e->found_room = ZSTD_sequenceBound(ART_GROUP_MAX);
 	/* Far more than is used; pages that are not touched cost nothing. */
 	e->found = malloc(e->found_room * sizeof(*e->found));
 	e->cut = malloc(CUT_MAX * sizeof(*e->cut));
 	e->check = malloc(ZSTD_COMPRESSBOUND(ART_CHUNK_MAX));
-	if (!e->finder || !e->coder || !e->prefixed || !e->decoder || !e->found || !e->cut ||
-	    !e->check || !set_up(e, level)) {
+	e->other = malloc(ART_CHUNK_MAX);
+	if (!e->coder || !e->decoder || !e->found || !e->cut || !e->check || !e->other ||
+	    !set_up_coder(e->coder, effort(level)) || !new_finder(e) || !new_prefixed(e)) {
 		art_encoder_free(e);
 		return art_fail_memory(err);
 	}
@@ -131,6 +154,7 @@ void art_encoder_free(struct art_encoder *e)
 	free(e->found);
 	free(e->cut);
 	free(e->check);
+	free(e->other);
 	free(e);
 }
 
@@ -233,30 +257,51 @@ static struct art_stored encode_cut(struct art_encoder *e, struct cursor *at,
 	return (struct art_stored){ ART_ROW_ZSTD, (uint32_t)n };
 }
 
+/* Both ways, and the shorter of what they give stays at OUT. */
+static struct art_stored encode_slow(struct art_encoder *e, struct cursor *at,
+				     const uint8_t *chunk, uint32_t len, size_t prefix,
+				     uint8_t *out)
+{
+	struct art_stored quick = encode_cut(e, at, chunk, len, prefix, out);
+	size_t near = (size_t)len * SLOW_PREFIX;
+	struct art_stored slow =
+		encode_prefixed(e, chunk, len, prefix < near ? prefix : near, e->other);
+
+	if (slow.len >= quick.len)
+		return quick;
+	memcpy(out, e->other, slow.len);
+	return slow;
+}
+
 int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_t *lengths,
 		      size_t count, uint8_t *out, struct art_stored *stored,
 		      struct art_err *err)
 {
 	struct cursor at = { 0 };
 	size_t total = 0, pos = 0, i;
-	bool cut = false;
+	bool cut;
 
 	for (i = 0; i < count; i++)
 		total += lengths[i];
 	if (total > ART_GROUP_MAX)
 		return art_fail(err, ART_E_FAILED, "a group of %zu bytes is too large", total);
-	if (!e->slow) {
-		e->found_count = ZSTD_generateSequences(e->finder, e->found, e->found_room,
-							plain, total);
-		cut = !ZSTD_isError(e->found_count);
-	}
+	e->found_count = ZSTD_generateSequences(e->finder, e->found, e->found_room, plain, total);
+	cut = !ZSTD_isError(e->found_count);
+	if (e->slow && !new_finder(e))
+		return art_fail_memory(err);
 	for (i = 0; i < count; i++) {
 		size_t prefix = pos < e->prefix ? pos : e->prefix;
 
-		stored[i] = cut ? encode_cut(e, &at, plain + pos, lengths[i], prefix, out) :
-				  encode_prefixed(e, plain + pos, lengths[i], prefix, out);
+		if (!cut)
+			stored[i] = encode_prefixed(e, plain + pos, lengths[i], prefix, out);
+		else if (e->slow)
+			stored[i] = encode_slow(e, &at, plain + pos, lengths[i], prefix, out);
+		else
+			stored[i] = encode_cut(e, &at, plain + pos, lengths[i], prefix, out);
 		out += stored[i].len;
 		pos += lengths[i];
 	}
+	if (e->slow && !new_prefixed(e))
+		return art_fail_memory(err);
 	return 0;
 }

@@ -77,6 +77,13 @@ cmp one three || fail "holes show"
 expect_exit 0 create -o three --rootfs sparse-image --key k.pem --jobs 3
 cmp one three || fail "holes show"
 tar -xOf one manifest.json | grep -q '"created": "2023-11-14T22:13:20Z"' || fail "not SOURCE_DATE_EPOCH"
+for jobs in 1 3; do
+	expect_exit 0 create -o "max.$jobs" --rootfs image --key k.pem --level max --jobs "$jobs"
+done
+cmp max.1 max.3 || fail "the number of threads shows with --level max"
+expect_exit 0 "$top_build/artifact-inspect" verify --deep --keys k.keys max.1
+expect_exit 0 create -o twelve --rootfs image --key k.pem --level 12
+[ "$(wc -c <max.1)" -lt "$(wc -c <twelve)" ] || fail "max is $(wc -c <max.1) bytes, level 12 $(wc -c <twelve)"
 rm -f place/a.artifact
 SOURCE_DATE_EPOCH=never
 refused 2 usage "SOURCE_DATE_EPOCH"
