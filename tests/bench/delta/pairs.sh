@@ -4,7 +4,7 @@ set -eu
 # pairs.sh OUT [--full]: root filesystems to go from and to, as tarballs in OUT, made of Debian's own archives by mmdebstrap (root):
 #	security  bookworm without its updates and security pockets -> with them
 #	app       security's new one with an application in /opt/app -> with its next version (Node-RED 4.0.2 -> 4.0.9 of npm's archive, without
-#	          what only its developers need, and a Go program built again after changes low in its link order)
+#	          what only its developers need, and a Go program, stripped as a product's is, built again after changes low in its link order)
 #	release   bookworm -> trixie, the same packages (only with --full)
 # What is there already is kept. The pockets move, so figures of different days are not of the same pair.
 out=$1
@@ -56,7 +56,7 @@ program() { # OUTPUT [SED]
 	rm -rf go/pkg/linux_amd64
 	[ -z "${2:-}" ] || sed -i "$2" go/src/strings/strings.go go/src/path/filepath/path.go
 	(cd go/src/cmd/go && GOROOT="$PWD/../../.." GOCACHE="$PWD/../../../cache" GOFLAGS=-trimpath CGO_ENABLED=0 \
-		"$PWD/../../../bin/go" build -ldflags='-buildid=' -o "$1.new" .)
+		"$PWD/../../../bin/go" build -ldflags='-s -w -buildid=' -o "$1.new" .)
 	mv "$1.new" "$1"
 	rm -rf go
 }
