@@ -110,9 +110,12 @@ static bool new_prefixed(struct art_encoder *e)
 {
 	ZSTD_freeCCtx(e->prefixed);
 	e->prefixed = ZSTD_createCCtx();
+	if (!e->prefixed)
+		return false;
+	if (!e->slow)
+		return set(e->prefixed, ZSTD_c_compressionLevel, e->level);
 	/* libzstd would take a table four times as large: measured, the same size and time. */
-	return e->prefixed && set(e->prefixed, ZSTD_c_compressionLevel,
-				  e->slow ? ART_LEVEL_MAX : e->level) &&
+	return set(e->prefixed, ZSTD_c_compressionLevel, ART_LEVEL_MAX) &&
 	       set(e->prefixed, ZSTD_c_hashLog, 20);
 }
 
