@@ -31,7 +31,7 @@
 struct art_encoder {
 	bool slow;       /* prefix by prefix too, for --level max */
 	uint32_t prefix;
-	int level;
+	int level; /* of the quick way */
 	ZSTD_CCtx *finder; /* looks for matches over a group */
 	ZSTD_CCtx *coder;  /* codes the sequences of a chunk */
 	ZSTD_CCtx *prefixed; /* compresses a chunk with its prefix */
@@ -128,7 +128,7 @@ int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t pref
 		return art_fail_memory(err);
 	e->slow = max;
 	e->prefix = prefix;
-	e->level = level;
+	e->level = max ? ART_LEVEL_DEFAULT : level;
 	e->coder = ZSTD_createCCtx();
 	e->decoder = ZSTD_createDCtx();
 	e->found_room = ZSTD_sequenceBound(ART_GROUP_MAX);
@@ -138,7 +138,7 @@ int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t pref
 	e->check = malloc(ZSTD_COMPRESSBOUND(ART_CHUNK_MAX));
 	e->other = malloc(ART_CHUNK_MAX);
 	if (!e->coder || !e->decoder || !e->found || !e->cut || !e->check || !e->other ||
-	    !set_up_coder(e->coder, effort(level)) || !new_finder(e) || !new_prefixed(e)) {
+	    !set_up_coder(e->coder, effort(e->level)) || !new_finder(e) || !new_prefixed(e)) {
 		art_encoder_free(e);
 		return art_fail_memory(err);
 	}

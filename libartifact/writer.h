@@ -32,7 +32,7 @@ typedef void (*art_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 
 struct art_write_options {
 	int level;                /* zstd level 1..19 */
-	bool max;                 /* --level max: chunks of 256 KiB, each by level 15 and by level 19, the shorter kept */
+	bool max;                 /* --level max: 256 KiB chunks, each in two ways, the shorter kept */
 	unsigned int jobs;        /* threads, >= 1 */
 	size_t sig_room;          /* bytes of manifest.sig, multiple of 4096 */
 	art_progress_fn progress; /* may be NULL */

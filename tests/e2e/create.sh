@@ -81,6 +81,8 @@ for jobs in 1 3; do
 	expect_exit 0 create -o "max.$jobs" --rootfs image --key k.pem --level max --jobs "$jobs"
 done
 cmp max.1 max.3 || fail "the number of threads shows with --level max"
+expect_exit 0 create -o max.9 --rootfs image --key k.pem --level 9 --level max
+cmp max.1 max.9 || fail "max takes something of another level"
 expect_exit 0 "$top_build/artifact-inspect" verify --deep --keys k.keys max.1
 expect_exit 0 create -o twelve --rootfs image --key k.pem --level 12
 [ "$(wc -c <max.1)" -lt "$(wc -c <twelve)" ] || fail "max is $(wc -c <max.1) bytes, level 12 $(wc -c <twelve)"
