@@ -18,6 +18,17 @@
 #define GATHER ((size_t)512 * 1024)
 #define UNIT 4096
 
+/* The head that the first SPAN bytes of the scratch buffer give. */
+static int make_head(struct target *t, size_t span, uint8_t head[ART_HEAD_LEN],
+		     struct art_err *err)
+{
+	uint8_t digest[ART_SHA256_LEN];
+	int code = art_digest_once(t->sha256, t->scratch, span, digest, err);
+
+	memcpy(head, digest, ART_HEAD_LEN);
+	return code;
+}
+
 int target_open(struct target *t, const struct slot_part *part, struct art_err *err)
 {
 	int code;
@@ -31,6 +42,10 @@ int target_open(struct target *t, const struct slot_part *part, struct art_err *
 	if (!t->scratch || !t->gather)
 		return art_fail_memory(err);
 	code = art_sha256_new(&t->sha256, err);
+	if (code < 0)
+		return code;
+	memset(t->scratch, 0, ART_HEAD_SPAN);
+	code = make_head(t, ART_HEAD_SPAN, t->zero_head, err);
 	return code < 0 ? code : slot_part_open(part, &t->fd, err);
 }
 
@@ -64,15 +79,18 @@ int target_is_right(struct target *t, const struct art_row *row, uint64_t off, b
 {
 	size_t span = row->plain_len < ART_HEAD_SPAN ? row->plain_len : ART_HEAD_SPAN;
 	size_t have = t->last_right ? row->plain_len : span;
-	uint8_t digest[ART_SHA256_LEN];
+	uint8_t head[ART_HEAD_LEN];
 	int code = read_exactly(t, t->scratch, have, off, err);
 
 	*right = false;
 	if (code == 0 && have == span) {
-		code = art_digest_once(t->sha256, t->scratch, span, digest, err);
+		if (span == ART_HEAD_SPAN && art_is_zero(t->scratch, span))
+			memcpy(head, t->zero_head, sizeof(head));
+		else
+			code = make_head(t, span, head, err);
 		if (code < 0)
 			return code;
-		if (memcmp(digest, row->head, sizeof(row->head)) != 0) {
+		if (memcmp(head, row->head, sizeof(head)) != 0) {
 			t->last_right = false;
 			return 0;
 		}

@@ -18,6 +18,7 @@ struct target {
 	uint64_t gather_off;
 	size_t gather_len;
 	bool last_right;   /* the row before was right: read the next whole at once */
+	uint8_t zero_head[ART_HEAD_LEN]; /* of a page of zeros: an empty slot has many */
 };
 
 /* Open for writing; ART_E_STATE_BUSY. target_close also after a failure; it does not sync. */

@@ -190,7 +190,7 @@ class Pair:
         with open(f"{d}/install.conf", "w") as f:
             f.write(f"[device]\ntype = bench\n[slot.a]\nrootfs = {d}/a.img\n[slot.b]\nrootfs = {d}/b.img\n[boot]\n"
                     f"backend = script\nscript = {d}/boot.sh\n[trust]\nkeys = {self.path('keys')}\n"
-                    f"[state]\ndirectory = {d}/state\n[download]\nfull = never\n")
+                    f"[state]\ndirectory = {d}/state\n")
         self.install = [self.tool("artifact-install"), "-c", f"{d}/install.conf", "install", "-q"]
         self.sh(*self.install, self.path("old.artifact"))
         with open(f"{d}/boot", "a") as f:
