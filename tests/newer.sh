@@ -39,8 +39,8 @@ wrap() { # PROGRAM AS
 	chmod +x "$2"
 }
 wrap "$root/usr/bin/openssl" "$dir/bin/openssl"
-make -s -C "$build" -j2 check_key check_sig check_trust
-for program in mkartifact/mkartifact artifact-inspect artifact-install check_key check_sig check_trust; do
+make -s -C "$build" -j2 check_key check_sig check_trust check_policy
+for program in mkartifact/mkartifact artifact-inspect artifact-install check_key check_sig check_trust check_policy; do
 	wrap "$build/$program" "$dir/build/$program"
 done
 ln -s "$build"/*.so "$dir/build"
@@ -50,7 +50,7 @@ ln -s "$build"/*.so "$dir/build"
 PATH=$dir/bin:$PATH
 cd "$dir/build"
 export srcdir="$top"
-for t in check_key check_sig check_trust; do
+for t in check_key check_sig check_trust check_policy; do
 	"./$t"
 done
 sh "$top/tests/e2e/sign.sh"

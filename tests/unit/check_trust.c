@@ -1,177 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The trust policy: who counts, how often, and that every absence is a refusal. */
 #include <config.h>
-#include <errno.h>
-#include <limits.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libartifact/digest.h"
 #include "libartifact/trust.h"
-#include "libartifact/util.h"
-#include "tests/unit/keys.h"
 #include "tests/unit/run.h"
-
-#define KEYS 4
+#include "tests/unit/trust_dir.h"
 
 #ifdef WITH_TEST_KEYS
 #define TEST_KEY_ANSWER 0
 #else
 #define TEST_KEY_ANSWER ART_E_KEY_TEST
 #endif
-
-static const uint8_t manifest[] = "{ this is what is signed }\n";
-static EVP_PKEY *pkey[KEYS];
-static struct art_key *key[KEYS];
-static char dir[] = "check_trust.XXXXXX";
-static char digest[65]; /* of manifest */
-static const char *id[KEYS];
-
-static void path_of(char *out, const char *name)
-{
-	snprintf(out, 200, "%s/%s", dir, name);
-}
-
-static void put(const char *name, const char *text)
-{
-	char path[200];
-
-	path_of(path, name);
-	write_text(path, text, strlen(text));
-}
-
-static void put_key(size_t i)
-{
-	char *pem = pem_of(pkey[i]), name[20];
-
-	snprintf(name, sizeof(name), "k%zu.pem", i);
-	put(name, pem);
-	free(pem);
-}
-
-static void drop(const char *name)
-{
-	char path[200];
-
-	path_of(path, name);
-	remove(path);
-}
-
-static void setup(void)
-{
-	uint8_t raw[32];
-	size_t i;
-
-	strcpy(dir, "check_trust.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	for (i = 0; i < KEYS; i++) {
-		pkey[i] = i == 3 ? make_ec("P-256") : make_ed25519();
-		ck_assert_int_eq(art_key_from_pkey(&key[i], pkey[i], "k", NULL), 0);
-		id[i] = art_key_id(key[i]);
-		put_key(i);
-	}
-	ck_assert_int_eq(art_sha256(manifest, sizeof(manifest), raw, NULL), 0);
-	art_hex_format(digest, raw, sizeof(raw));
-}
-
-static void teardown(void)
-{
-	static const char *const names[] = { "k0.pem", "k1.pem", "k2.pem", "k3.pem", "policy.json",
-					     "other.pem", ".hidden.pem", "README", "pem" };
-	size_t i;
-
-	for (i = 0; i < KEYS; i++) {
-		art_key_free(key[i]);
-		EVP_PKEY_free(pkey[i]);
-	}
-	for (i = 0; i < ART_ARRAY_SIZE(names); i++)
-		drop(names[i]);
-	ck_assert_int_eq(rmdir(dir), 0);
-}
-
-static void policy(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void policy(const char *fmt, ...)
-{
-	static char text[8192];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	put("policy.json", text);
-}
-
-static struct art_trust *load(void)
-{
-	struct art_trust *trust = NULL;
-	struct art_err err = { .code = 0 };
-	int code = art_trust_load(&trust, dir, &err);
-
-	ck_assert_msg(code == 0, "%s", err.text);
-	return trust;
-}
-
-static int load_code(void)
-{
-	struct art_trust *trust = NULL;
-	struct art_err err = { .code = 0 };
-	int code = art_trust_load(&trust, dir, &err);
-
-	ck_assert_int_eq(err.code, code);
-	ck_assert((code == 0) == (trust != NULL));
-	art_trust_free(trust);
-	return code;
-}
-
-/* Append key I's signature, with the right preamble or another. */
-static void sign_as(struct art_siglist *list, size_t i, const char *preamble)
-{
-	char text[ART_SIGN_TEXT_MAX];
-	struct art_sig *s = &list->sig[list->count++];
-	size_t len;
-
-	ck_assert_int_eq(art_sign_text(text, preamble, art_key_algorithm(key[i]), id[i], manifest,
-				       sizeof(manifest), &len, NULL), 0);
-	ck_assert_int_eq(art_key_sign(pkey[i], text, len, &s->bytes, &s->len, NULL), 0);
-	strcpy(s->algorithm, art_key_algorithm(key[i]));
-	strcpy(s->key_id, id[i]);
-}
-
-static void sign(struct art_siglist *list, size_t i)
-{
-	sign_as(list, i, ART_PREAMBLE_ARTIFACT);
-}
-
-static struct art_verdict verdict;
-static struct art_err why;
-
-static int judge_role(const struct art_trust *trust, enum art_role role,
-		      const struct art_siglist *list)
-{
-	int code = art_trust_judge(trust, role, list, manifest, sizeof(manifest), &verdict, &why);
-
-	/* The answer does not depend on whether anybody listens. */
-	ck_assert_int_eq(art_trust_judge(trust, role, list, manifest, sizeof(manifest), NULL, NULL),
-			 code);
-	return code;
-}
-
-static int judge(const struct art_trust *trust, const struct art_siglist *list)
-{
-	return judge_role(trust, ART_ROLE_ARTIFACT, list);
-}
-
-/* Load, judge one list, free both. */
-static int judged(struct art_siglist *list)
-{
-	struct art_trust *trust = load();
-	int code = judge(trust, list);
-
-	art_trust_free(trust);
-	art_siglist_free(list);
-	return code;
-}
 
 START_TEST(any_key_without_policy)
 {
@@ -399,113 +240,6 @@ START_TEST(test_role)
 }
 END_TEST
 
-#define GROUP "{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s\"]}"
-#define ARTIFACT "\"artifact\":[" GROUP "]"
-
-START_TEST(bad_policies)
-{
-	static const char *const bad[] = {
-		"", " ", "[]", "null", "{}", "{\"format\":1}", "{\"format\":1,\"roles\":{}}",
-		"{\"roles\":{" ARTIFACT "}}",
-		"{\"format\":2,\"roles\":{" ARTIFACT "}}",
-		"{\"format\":\"1\",\"roles\":{" ARTIFACT "}}",
-		"{\"format\":1.0,\"roles\":{" ARTIFACT "}}",
-		"{\"format\":1,\"format\":1,\"roles\":{" ARTIFACT "}}",
-		"{\"format\":1,\"roles\":{" ARTIFACT "," ARTIFACT "}}",
-		"{\"format\":1,\"roles\":{" ARTIFACT "}} x",
-		"{\"format\":1,\"roles\":{" ARTIFACT "},\"comment\":\"\"}",
-		"{\"format\":1,\"roles\":{" ARTIFACT ",\"Patch\":[]}}",
-		"{\"format\":1,\"roles\":{\"patch\":[" GROUP "]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":{}}}",
-		"{\"format\":1,\"roles\":{\"artifact\":null}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[null]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":0,\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":0,\"keys\":[]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":-1,\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1.5,\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":true,\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":2,\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"\",\"threshold\":1,\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"threshold\":1,\"keys\":[\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s\"],\"x\":1}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s\",\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":2,\"keys\":[\"%1$s\",\"%1$s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$s0\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$.63s\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[\"%1$.63sZ\"]}]}}",
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":[7]}]}}",
-		/* a key that is not there */
-		"{\"format\":1,\"roles\":{\"artifact\":[{\"group\":\"g\",\"threshold\":1,\"keys\":"
-		"[\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"]}]}}",
-		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":\"%1$s\"}",
-		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":[\"x\"]}",
-		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[1]}",
-		/* In capitals a revocation would never match. */
-		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[\"%1$.63sA\"]}",
-		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-keys\":[\"%1$.63sF\"]}",
-		"{\"format\":1,\"roles\":{" ARTIFACT "},\"revoked-artifacts\":[\"%1$.63s\\u0000\"]}",
-	};
-	char text[2000];
-	size_t i;
-
-	for (i = 0; i < ART_ARRAY_SIZE(bad); i++) {
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(text, sizeof(text), bad[i], id[0]);
-#pragma GCC diagnostic pop
-		put("policy.json", text);
-		ck_assert_msg(load_code() == ART_E_POLICY_BAD, "policy %zu: %s", i, bad[i]);
-	}
-	snprintf(text, sizeof(text), "{\"format\":1,\"roles\":{" ARTIFACT "}}\n", id[0]);
-	put("policy.json", text);
-	ck_assert_int_eq(load_code(), 0);
-	/* An empty role is never met, whoever signs. */
-	policy("{\"format\":1,\"roles\":{\"artifact\":[]}}");
-	{
-		struct art_siglist list = { .count = 0 };
-
-		sign(&list, 0);
-		sign(&list, 1);
-		ck_assert_int_eq(judged(&list), ART_E_SIG_THRESHOLD);
-	}
-}
-END_TEST
-
-START_TEST(policy_that_cannot_be_read)
-{
-	static char big[ART_MIB + 100], longest[PATH_MAX];
-	struct art_trust *trust = NULL;
-	char path[200];
-	size_t n;
-
-	path_of(path, "policy.json");
-	/* A dangling link is not "no policy". */
-	ck_assert_int_eq(symlink("nowhere", path), 0);
-	ck_assert_int_eq(load_code(), ART_E_IO);
-	ck_assert_int_eq(art_trust_load(&trust, dir, NULL), ART_E_IO);
-	drop("policy.json");
-	/* The keys can be reached, but that name is too long to ask for. */
-	n = (size_t)snprintf(longest, sizeof(longest), "%s", dir);
-	while (n + 2 <= PATH_MAX - 1 - strlen("/k0.pem"))
-		n += (size_t)snprintf(longest + n, sizeof(longest) - n, "/.");
-	ck_assert_int_eq(art_trust_load(&trust, longest, &why), ART_E_IO);
-	ck_assert_int_eq(why.sys_errno, ENAMETOOLONG);
-	ck_assert_ptr_nonnull(strstr(why.text, "cannot look for"));
-	ck_assert_int_eq(mkdir(path, 0700), 0);
-	ck_assert_int_eq(load_code(), ART_E_IO);
-	ck_assert_int_eq(rmdir(path), 0);
-	memset(big, ' ', sizeof(big) - 1);
-	put("policy.json", big);
-	ck_assert_int_eq(load_code(), ART_E_POLICY_BAD);
-	ck_assert_int_eq(art_trust_load(&trust, dir, NULL), ART_E_POLICY_BAD);
-	drop("policy.json");
-	ck_assert_int_eq(load_code(), 0);
-}
-END_TEST
-
 START_TEST(key_files)
 {
 	struct art_trust *trust;
@@ -602,8 +336,6 @@ int main(void)
 	tcase_add_test(tc, patch_role_of_a_policy);
 	tcase_add_test(tc, revocation);
 	tcase_add_test(tc, test_role);
-	tcase_add_test(tc, bad_policies);
-	tcase_add_test(tc, policy_that_cannot_be_read);
 	tcase_add_test(tc, key_files);
 	tcase_add_test(tc, too_many_keys);
 	tcase_add_test(tc, state_names);

@@ -80,15 +80,23 @@ endif
 
 check_PROGRAMS += check_trust
 TESTS += check_trust
-check_trust_SOURCES = %D%/check_trust.c %D%/keys.h
+check_trust_SOURCES = %D%/check_trust.c %D%/trust_dir.h %D%/keys.h
 check_trust_CFLAGS = $(UNIT_CFLAGS)
 check_trust_LDADD = $(UNIT_LIBS)
+check_PROGRAMS += check_policy
+TESTS += check_policy
+check_policy_SOURCES = %D%/check_policy.c %D%/trust_dir.h %D%/keys.h
+check_policy_CFLAGS = $(UNIT_CFLAGS)
+check_policy_LDADD = $(UNIT_LIBS)
 # The same tests for the build that accepts test keys.
-check_PROGRAMS += check_test_keys
-TESTS += check_test_keys
-check_test_keys_SOURCES = %D%/check_trust.c %D%/keys.h libartifact/trust.c libartifact/trust.h
+check_PROGRAMS += check_test_keys check_test_keys_policy
+TESTS += check_test_keys check_test_keys_policy
+check_test_keys_SOURCES = %D%/check_trust.c %D%/trust_dir.h %D%/keys.h libartifact/trust.c libartifact/trust.h
 check_test_keys_CFLAGS = $(UNIT_CFLAGS) -DWITH_TEST_KEYS=1
 check_test_keys_LDADD = $(UNIT_LIBS)
+check_test_keys_policy_SOURCES = %D%/check_policy.c %D%/trust_dir.h %D%/keys.h libartifact/trust.c libartifact/trust.h
+check_test_keys_policy_CFLAGS = $(check_test_keys_CFLAGS)
+check_test_keys_policy_LDADD = $(UNIT_LIBS)
 check_PROGRAMS += check_err
 TESTS += check_err
 check_err_SOURCES = %D%/check_err.c
