@@ -85,7 +85,7 @@ void inspect_show_signatures(const struct inspect_file *f)
 	if (f->sigs.count == 0)
 		printf("  none: it is unsigned\n");
 	for (size_t i = 0; i < f->sigs.count; i++)
-		printf("  %-*s%s %s\n", COLUMN - 2, f->sigs.sig[i].algorithm,
+		printf("  %-*s %s %s\n", COLUMN - 3, f->sigs.sig[i].algorithm,
 		       f->sigs.sig[i].key_id, line_state(f, i));
 }
 

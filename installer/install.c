@@ -134,6 +134,7 @@ static void add_sums(struct write_sums *to, const struct write_sums *from)
 {
 	to->same += from->same;
 	to->copied += from->copied;
+	to->repeated += from->repeated;
 	to->written += from->written;
 	to->zeroed += from->zeroed;
 	to->fetched += from->fetched;
@@ -439,11 +440,12 @@ static void report_json(const struct install *in)
 	const struct art_manifest *m = in->candidate->manifest;
 	const struct write_sums *s = &in->sums;
 	struct candidate_traffic t;
-	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "name", m->name,
-				 "version", m->version, "digest", in->candidate->verdict.digest,
-				 "slot", in->target ? "b" : "a", "dry-run", in->dry, "same",
-				 (json_int_t)s->same, "copied", (json_int_t)s->copied, "written",
-				 (json_int_t)s->written, "zeroed", (json_int_t)s->zeroed, "fetched",
+	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "name",
+				 m->name, "version", m->version, "digest",
+				 in->candidate->verdict.digest, "slot", in->target ? "b" : "a",
+				 "dry-run", in->dry, "same", (json_int_t)s->same, "copied",
+				 (json_int_t)s->copied, "repeated", (json_int_t)s->repeated,
+				 "written", (json_int_t)s->written, "zeroed", (json_int_t)s->zeroed, "fetched",
 				 (json_int_t)s->fetched, "way", way(in), "patch", patch_object(in));
 
 	if (root && candidate_traffic(in->candidate, &t))
@@ -461,6 +463,7 @@ static void report(const struct install *in)
 {
 	const struct art_manifest *m = in->candidate->manifest;
 	const struct write_sums *s = &in->sums;
+	uint64_t here = s->copied + s->repeated;
 	struct candidate_traffic t;
 	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX], d[TEXT_SIZE_MAX];
 
@@ -472,7 +475,7 @@ static void report(const struct install *in)
 		return;
 	printf("%s %s %s slot %c: %s right already, %s copied from this device, %s %s, %s zeroed\n",
 	       m->name, m->version, in->dry ? "would go to" : "is on", 'a' + in->target,
-	       text_size(a, s->same), text_size(b, s->copied), text_size(c, s->written - s->copied),
+	       text_size(a, s->same), text_size(b, here), text_size(c, s->written - here),
 	       in->dry ? "to come from the source" : "from the source", text_size(d, s->zeroed));
 	report_patch(in);
 	if (candidate_traffic(in->candidate, &t))

@@ -168,6 +168,7 @@ static int copy_row(struct writer *w, const struct art_row *row, uint32_t i,
 	ssize_t n;
 	int code;
 
+	w->job->sums.repeated += row->plain_len;
 	w->job->sums.written += row->plain_len;
 	w->job->sums.chunks++;
 	if (w->job->dry)

@@ -81,7 +81,7 @@ static const char *const help[] = {
 	"      --name NAME            name of the product's software",
 	"      --version V            default: IMAGE_VERSION of the image's os-release",
 	"      --compatible TYPE      device type it is for; repeatable",
-	"      --hardware RANGE       hardware revisions it is for (3, 2.., ..4, 1..3); repeatable",
+	"      --hardware RANGE       hardware revisions it is for (3, 2.., ..4, 1..3, 1-3); repeatable",
 	"      --arch ARCH            default: what the image's own programs are built for",
 	"      --requires KEY=RANGE   what the device must provide; repeatable",
 	"      --provides KEY=VERSION what the device provides once this runs; repeatable",
@@ -134,6 +134,23 @@ static int add_text(char ***list, size_t *count, const char *value, struct art_e
 		return art_fail_memory(err);
 	(*count)++;
 	return 0;
+}
+
+/* A-B of two numbers is A..B: as a version, 3-5 is a single one, and no board has it. */
+static int add_hardware(struct art_manifest *m, const char *arg, struct art_err *err)
+{
+	static const char digits[] = "0123456789";
+	size_t from = strspn(arg, digits);
+	const char *to = arg + from + 1;
+	cleanup_free char *range = NULL;
+
+	if (from == 0 || arg[from] != '-' || *to == '\0' || to[strspn(to, digits)] != '\0')
+		return add_text(&m->hardware, &m->hardware_count, arg, err);
+	if (asprintf(&range, "%.*s..%s", (int)from, arg, to) < 0) {
+		range = NULL;
+		return art_fail_memory(err);
+	}
+	return add_text(&m->hardware, &m->hardware_count, range, err);
 }
 
 static int add_fixed(char **list, size_t *count, size_t max, const char *value,
@@ -210,7 +227,7 @@ static int apply_manifest(struct mk_create *c, int opt, const char *arg, struct 
 	case OPT_NAME: return set_text(&m->name, arg, err);
 	case OPT_VERSION: return set_text(&m->version, arg, err);
 	case OPT_COMPATIBLE: return add_text(&m->compatible, &m->compatible_count, arg, err);
-	case OPT_HARDWARE: return add_text(&m->hardware, &m->hardware_count, arg, err);
+	case OPT_HARDWARE: return add_hardware(m, arg, err);
 	case OPT_REQUIRES: return add_pair(&m->requires_, &m->requires_count, arg, "requires", err);
 	case OPT_PROVIDES: return add_pair(&m->provides, &m->provides_count, arg, "provides", err);
 	case OPT_COUNTER:

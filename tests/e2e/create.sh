@@ -108,7 +108,7 @@ cmp clean.artifact dirty.artifact || fail "free blocks show"
 step "all that can be said about it"
 printf 'news\n' >NOTES.txt
 expect_exit 0 create -o place/a.artifact --rootfs image --key k.pem --version 3.0 --arch aarch64 --compatible crate \
-	--hardware 1..3 --hardware 7.. --requires boot=2.. --provides app=1.0 --security-counter 7 --description 'a box' \
+	--hardware 1-3 --hardware 7.. --requires boot=2.. --provides app=1.0 --security-counter 7 --description 'a box' \
 	--security --advisory-url https://example.org/1 --advisory-id CVE-1 --advisory-id CVE-2 \
 	--support-until 2030-12-31 --created 2026-01-02T03:04:05Z --ext '{"x": [1, "y"]}' --doc NOTES.txt --no-sbom
 tar -xOf place/a.artifact manifest.json >"$tmp/out"
@@ -164,7 +164,7 @@ refused 2 usage "created" --created yesterday
 nothing_left
 
 step "values that the format refuses are the caller's mistake"
-for bad in "--name a/b" "--compatible a/b" "--hardware 3..1" "--arch vax" "--requires A=1" "--provides a=1.." \
+for bad in "--name a/b" "--compatible a/b" "--hardware 3..1" "--hardware 3-1" "--arch vax" "--requires A=1" "--provides a=1.." \
 	"--support-until 2030-02-30" "--created 2026-13-01T00:00:00Z" "--ext []" "--ext {"; do
 	refused 2 usage "" "${bad%% *}" "${bad#* }"
 done
