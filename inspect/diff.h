@@ -28,12 +28,18 @@ int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out,
 /* {"added": [path], "removed": [path], "changed": [{path, what: [...]}]} */
 int diff_files(const struct diff_image *old, const struct diff_image *now, json_t **out, struct art_err *err);
 
-/* Whether two regular files of one size have the same content: by the chunk index where that tells, else both are read. */
-int diff_same_content(const struct diff_image *old, const struct diff_image *now, const char *path,
-		      bool *same, struct art_err *err);
+/* An entry of the image, by its node. */
+struct diff_entry {
+	const struct diff_image *image;
+	uint64_t node;
+};
 
-/* Whether PATH has the same extended attributes in both, capabilities and ACLs among them. */
-int diff_same_xattrs(struct art_fs *old, struct art_fs *now, const char *path, bool *same,
+/* Whether two regular files of one size have the same content: by the chunk index where that tells, else both are read. */
+int diff_same_content(const struct diff_entry *old, const struct diff_entry *now, bool *same,
+		      struct art_err *err);
+
+/* Whether both have the same extended attributes, capabilities and ACLs among them. */
+int diff_same_xattrs(const struct diff_entry *old, const struct diff_entry *now, bool *same,
 		     struct art_err *err);
 
 /* What a device that has OLD would download for NEW without a patch. IMAGE may be the open payload NUMBER of OLD; or NULL. */

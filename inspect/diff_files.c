@@ -13,7 +13,7 @@ struct node {
 	char *target;
 	mode_t mode;
 	uint32_t uid, gid, major, minor;
-	uint64_t size;
+	uint64_t size, node;
 };
 
 /* Bits in the order of append_change's names. */
@@ -61,7 +61,8 @@ static int add_node(void *ctx, const struct art_fs_entry *e, struct art_err *err
 			    .gid = e->gid,
 			    .major = e->rdev_major,
 			    .minor = e->rdev_minor,
-			    .size = e->size };
+			    .size = e->size,
+			    .node = e->node };
 	n->path = strdup(e->path);
 	n->target = e->target ? strdup(e->target) : NULL;
 	if (!n->path || (e->target && !n->target)) {
@@ -147,6 +148,7 @@ static int compare_nodes(const struct diff_image *old, const struct diff_image *
 			 const struct node *a, const struct node *b, struct lists *lists,
 			 struct art_err *err)
 {
+	const struct diff_entry was = { old, a->node }, is = { now, b->node };
 	unsigned int what = compare_inodes(a, b);
 	bool same = true;
 	int code = 0;
@@ -154,12 +156,12 @@ static int compare_nodes(const struct diff_image *old, const struct diff_image *
 	if (S_ISREG(a->mode) && S_ISREG(b->mode)) {
 		same = a->size == b->size;
 		if (same)
-			code = diff_same_content(old, now, a->path, &same, err);
+			code = diff_same_content(&was, &is, &same, err);
 	}
 	if (!same)
 		what |= DIFFERS_CONTENT;
 	if (code == 0)
-		code = diff_same_xattrs(old->fs, now->fs, a->path, &same, err);
+		code = diff_same_xattrs(&was, &is, &same, err);
 	if (!same)
 		what |= DIFFERS_XATTRS;
 	return code < 0 || what == 0 ? code

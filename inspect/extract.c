@@ -180,7 +180,7 @@ static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e,
 		     struct art_err *err)
 {
 	struct sink sink = { fd, e->path, 0 };
-	int code = art_fs_read(x->fs, e->path, to_file, &sink, err);
+	int code = art_fs_read_node(x->fs, e->node, to_file, &sink, err);
 
 	if (code == 0 && ftruncate(fd, (off_t)sink.size) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", e->path);
@@ -188,7 +188,7 @@ static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e,
 		code = art_fail_errno(err, ART_E_IO, "cannot set the owner of '%s'",
 				      e->path);
 	if (code == 0)
-		code = art_fs_xattrs(x->fs, e->path, set_xattr, &fd, err);
+		code = art_fs_xattrs(x->fs, e->node, set_xattr, &fd, err);
 	/* Last: an earlier change of owner or content would take set-id bits away.
 	 * Without the right owner they would be somebody else's rights. */
 	if (code == 0 && fchmod(fd, e->mode & (x->is_root ? 07777 : 0777)) < 0)
@@ -248,7 +248,7 @@ static int make_dir(struct extract *x, int at, const char *leaf,
 	fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot go into '%s'", e->path);
-	code = art_fs_xattrs(x->fs, e->path, set_xattr, &fd, err);
+	code = art_fs_xattrs(x->fs, e->node, set_xattr, &fd, err);
 	if (code == 0)
 		code = set_owner(x, at, leaf, e, err);
 	close(fd);

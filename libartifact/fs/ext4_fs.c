@@ -46,6 +46,12 @@ static int64_t mtime_of(ext2_filsys fs, const struct ext2_inode_large *inode)
 	return t;
 }
 
+static bool is_type(mode_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) ||
+	       S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode);
+}
+
 static int ext4_stat(struct art_fs *fs, uint64_t node, struct art_fs_node *out,
 		     struct art_err *err)
 {
@@ -64,6 +70,9 @@ static int ext4_stat(struct art_fs *fs, uint64_t node, struct art_fs_node *out,
 	out->mtime = mtime_of(ext4(fs)->fs, &inode);
 	out->inode = node;
 	out->links = inode.i_links_count;
+	if (out->size > INT64_MAX || !is_type(out->mode))
+		return art_fail(err, ART_E_FAILED, "inode %llu is damaged: its %s cannot be",
+				(unsigned long long)node, is_type(out->mode) ? "size" : "type");
 	if (!S_ISCHR(out->mode) && !S_ISBLK(out->mode))
 		return 0;
 	/* As the kernel: a short number in the first block pointer, else a long one in the second. */
@@ -149,51 +158,80 @@ static int ext4_read(struct art_fs *fs, uint64_t node, art_fs_data_fn fn, void *
 	return ret;
 }
 
-/* The block that holds the file's block NUMBER; 0: a hole. */
-static int find_block(struct art_fs *fs, uint64_t node, struct ext2_inode_large *inode, blk64_t number,
-		      blk64_t *out, struct art_err *err)
+struct extents_state {
+	struct art_fs *fs;
+	uint64_t node, size;
+	struct ext2_inode_large inode;
+	struct art_fs_extent e;
+	art_fs_extent_fn fn;
+	void *ctx;
+	int ret;
+	struct art_err *err;
+};
+
+/* Allocated and never written blocks are zeros, whatever lies there. */
+static int is_written(struct extents_state *s, e2_blkcnt_t number)
 {
+	ext2_filsys e2 = ext4(s->fs)->fs;
 	int flags = 0;
-	errcode_t code = ext2fs_bmap2(ext4(fs)->fs, (ext2_ino_t)node, (struct ext2_inode *)inode, NULL, 0,
-				      number, &flags, out);
+	blk64_t block;
+	errcode_t code = ext2fs_bmap2(e2, (ext2_ino_t)s->node, (struct ext2_inode *)&s->inode, NULL,
+				      0, (blk64_t)number, &flags, &block);
 
 	if (code != 0)
-		return art_ext4_fail(ext4(fs)->fs, code, err, "reading the layout of inode %llu",
-				     (unsigned long long)node);
-	/* Allocated and never written: zeros, whatever lies there. */
+		return art_ext4_fail(e2, code, s->err, "reading the layout of inode %llu",
+				     (unsigned long long)s->node);
 	return flags & BMAP_RET_UNINIT ? ART_FS_UNKNOWN : 0;
+}
+
+/* Called for the blocks that the file has, in order; not for holes, of which a file may have terabytes. */
+static int on_extent_block(ext2_filsys e2, blk64_t *block, e2_blkcnt_t number, blk64_t ref_block,
+			   int ref_offset, void *ctx)
+{
+	struct extents_state *s = ctx;
+	uint64_t unit = e2->blocksize, at = (uint64_t)number * unit, n;
+
+	(void)ref_block;
+	(void)ref_offset;
+	if (number < 0 || at >= s->size)
+		return 0;
+	s->ret = is_written(s, number);
+	if (s->ret != 0)
+		return BLOCK_ABORT;
+	n = s->size - at < unit ? s->size - at : unit;
+	if (s->e.len > 0 && s->e.offset + s->e.len == *block * unit && s->e.key + s->e.len == at) {
+		s->e.len += n;
+		return 0;
+	}
+	if (s->e.len > 0)
+		s->ret = s->fn(s->ctx, &s->e, s->err);
+	s->e.offset = *block * unit;
+	s->e.len = n;
+	s->e.key = at;
+	return s->ret == 0 ? 0 : BLOCK_ABORT;
 }
 
 /* Runs of blocks; the key is where in the file a run begins. */
 static int ext4_extents(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, void *ctx,
 			struct art_err *err)
 {
-	uint64_t size, at, n, unit = ext4(fs)->fs->blocksize;
-	struct art_fs_extent e = { .plain = true };
-	struct ext2_inode_large inode;
-	int ret = read_inode(fs, node, &inode, err);
+	struct extents_state s = { .fs = fs, .node = node, .e = { .plain = true }, .fn = fn,
+				   .ctx = ctx, .err = err };
+	ext2_filsys e2 = ext4(fs)->fs;
+	errcode_t code;
+	int ret = read_inode(fs, node, &s.inode, err);
 
-	if (ret == 0 && !ext2fs_inode_has_valid_blocks2(ext4(fs)->fs, (struct ext2_inode *)&inode))
+	if (ret != 0)
+		return ret;
+	if (!ext2fs_inode_has_valid_blocks2(e2, (struct ext2_inode *)&s.inode))
 		return ART_FS_UNKNOWN;
-	size = EXT2_I_SIZE(&inode);
-	for (at = 0; ret == 0 && at < size; at += n) {
-		blk64_t block = 0;
-
-		n = size - at < unit ? size - at : unit;
-		ret = find_block(fs, node, &inode, at / unit, &block, err);
-		if (ret != 0)
-			break;
-		if (block != 0 && e.len > 0 && e.offset + e.len == block * unit && e.key + e.len == at) {
-			e.len += n;
-			continue;
-		}
-		if (e.len > 0)
-			ret = fn(ctx, &e, err);
-		e.offset = block * unit;
-		e.len = block != 0 ? n : 0;
-		e.key = at;
-	}
-	return ret == 0 && e.len > 0 ? fn(ctx, &e, err) : ret;
+	s.size = EXT2_I_SIZE(&s.inode);
+	code = ext2fs_block_iterate3(e2, (ext2_ino_t)node, BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY,
+				     NULL, on_extent_block, &s);
+	if (code != 0 && s.ret == 0)
+		s.ret = art_ext4_fail(e2, code, err, "reading the layout of inode %llu",
+				      (unsigned long long)node);
+	return s.ret == 0 && s.e.len > 0 ? fn(ctx, &s.e, err) : s.ret;
 }
 
 struct target_state {

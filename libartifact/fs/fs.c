@@ -407,6 +407,7 @@ static int report(struct walk *w, struct art_err *err)
 		.rdev_major = st->rdev_major,
 		.rdev_minor = st->rdev_minor,
 		.inode = st->inode,
+		.node = w->at->nodes[w->at->depth],
 		.links = st->links,
 	};
 
@@ -463,48 +464,27 @@ int art_fs_walk(struct art_fs *fs, const char *path, int depth, art_fs_walk_fn f
 		struct art_err *err)
 {
 	struct walk w = { .fs = fs, .fn = fn, .ctx = ctx };
-	const struct art_fs_place *outer;
 	int ret;
 
 	ret = resolve(fs, path, false, &w.at, err);
 	if (ret != 0)
 		return ret;
-	outer = fs->walking;
-	fs->walking = w.at;
 	ret = walk_one(&w, depth, err);
-	fs->walking = outer;
 	free(w.seen);
 	place_free(w.at);
 	return ret;
 }
 
-/* What a walk has just reported needs no search: in a directory of thousands that would be thousands each time. */
-static int find_node(struct art_fs *fs, const char *path, bool follow_last, uint64_t *node,
-		     mode_t *mode, struct art_err *err)
-{
-	const struct art_fs_place *known = fs->walking;
-	struct art_fs_place *at = NULL;
-	int ret = 0;
-
-	if (!known || strcmp(known->path, path) != 0 || (follow_last && S_ISLNK(known->stat.mode))) {
-		ret = resolve(fs, path, follow_last, &at, err);
-		known = at;
-	}
-	if (ret == 0) {
-		*node = known->nodes[known->depth];
-		*mode = known->stat.mode;
-	}
-	place_free(at);
-	return ret;
-}
-
 static int find_file(struct art_fs *fs, const char *path, uint64_t *node, struct art_err *err)
 {
-	mode_t mode;
-	int ret = find_node(fs, path, true, node, &mode, err);
+	struct art_fs_place *at = NULL;
+	int ret = resolve(fs, path, true, &at, err);
 
-	if (ret == 0 && !S_ISREG(mode))
-		return art_fail(err, ART_E_FAILED, "'%s' is not a regular file", path);
+	if (ret == 0 && !S_ISREG(at->stat.mode))
+		ret = art_fail(err, ART_E_FAILED, "'%s' is not a regular file", path);
+	if (ret == 0)
+		*node = at->nodes[at->depth];
+	place_free(at);
 	return ret;
 }
 
@@ -517,13 +497,16 @@ int art_fs_read(struct art_fs *fs, const char *path, art_fs_data_fn fn, void *ct
 	return ret ? ret : fs->ops->read(fs, node, fn, ctx, err);
 }
 
-int art_fs_extents(struct art_fs *fs, const char *path, art_fs_extent_fn fn, void *ctx,
+int art_fs_read_node(struct art_fs *fs, uint64_t node, art_fs_data_fn fn, void *ctx,
+		     struct art_err *err)
+{
+	return fs->ops->read(fs, node, fn, ctx, err);
+}
+
+int art_fs_extents(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, void *ctx,
 		   struct art_err *err)
 {
-	uint64_t node;
-	int ret = find_file(fs, path, &node, err);
-
-	return ret ? ret : fs->ops->extents(fs, node, fn, ctx, err);
+	return fs->ops->extents(fs, node, fn, ctx, err);
 }
 
 struct buffer {
@@ -571,13 +554,8 @@ int art_fs_read_file(struct art_fs *fs, const char *path, size_t max, uint8_t **
 	return 0;
 }
 
-int art_fs_xattrs(struct art_fs *fs, const char *path, art_fs_xattr_fn fn, void *ctx,
+int art_fs_xattrs(struct art_fs *fs, uint64_t node, art_fs_xattr_fn fn, void *ctx,
 		  struct art_err *err)
 {
-	uint64_t node;
-	mode_t mode;
-	int ret;
-
-	ret = find_node(fs, path, false, &node, &mode, err);
-	return ret ? ret : fs->ops->xattrs(fs, node, fn, ctx, err);
+	return fs->ops->xattrs(fs, node, fn, ctx, err);
 }

@@ -40,6 +40,7 @@ struct art_fs_entry {
 	int64_t mtime;
 	uint32_t rdev_major, rdev_minor;
 	uint64_t inode;
+	uint64_t node;      /* for the functions below that take one, of this image, as long as it is open */
 	uint32_t links;
 	const char *target; /* symbolic links, else NULL */
 };
@@ -54,10 +55,13 @@ typedef int (*art_fs_walk_fn)(void *ctx, const struct art_fs_entry *entry, struc
 int art_fs_walk(struct art_fs *fs, const char *path, int depth, art_fs_walk_fn fn, void *ctx,
 		struct art_err *err);
 
-/* The bytes of a regular file in order (symbolic links in PATH are followed inside the image). */
+/* The bytes of a regular file in order (symbolic links in PATH are followed inside the image). By the node that a walk has reported no path
+ * is searched, which in a directory of thousands is thousands of names each time. */
 typedef int (*art_fs_data_fn)(void *ctx, const void *bytes, size_t len, struct art_err *err);
 int art_fs_read(struct art_fs *fs, const char *path, art_fs_data_fn fn, void *ctx,
 		struct art_err *err);
+int art_fs_read_node(struct art_fs *fs, uint64_t node, art_fs_data_fn fn, void *ctx,
+		     struct art_err *err);
 int art_fs_read_file(struct art_fs *fs, const char *path, size_t max, uint8_t **out,
 		     size_t *len, struct art_err *err);
 /*
@@ -71,10 +75,10 @@ struct art_fs_extent {
 };
 typedef int (*art_fs_extent_fn)(void *ctx, const struct art_fs_extent *extent, struct art_err *err);
 #define ART_FS_UNKNOWN 1 /* from art_fs_extents: nothing can be said, the file must be read */
-int art_fs_extents(struct art_fs *fs, const char *path, art_fs_extent_fn fn, void *ctx,
+int art_fs_extents(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, void *ctx,
 		   struct art_err *err);
 
-int art_fs_xattrs(struct art_fs *fs, const char *path, art_fs_xattr_fn fn, void *ctx,
+int art_fs_xattrs(struct art_fs *fs, uint64_t node, art_fs_xattr_fn fn, void *ctx,
 		  struct art_err *err);
 
 #endif

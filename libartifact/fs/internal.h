@@ -46,7 +46,6 @@ struct art_fs_place;
 /* Readers embed this as their first member. */
 struct art_fs {
 	const struct art_fs_ops *ops;
-	const struct art_fs_place *walking; /* where art_fs_walk is, else NULL */
 	const char *name; /* of the blob */
 	uint64_t root;
 };

@@ -107,7 +107,7 @@ struct votes {
 static int on_file(void *ctx, const struct art_fs_entry *e, struct art_err *err)
 {
 	struct votes *votes = ctx;
-	const char *arch;
+	const char *arch = NULL;
 	size_t i;
 	int ret;
 
@@ -115,11 +115,11 @@ static int on_file(void *ctx, const struct art_fs_entry *e, struct art_err *err)
 		return 0;
 	if (!(e->mode & 0111) && !strstr(e->path, ".so"))
 		return 0;
-	ret = file_arch(votes->fs, e->path, &arch, err);
-	for (i = 0; ret == 0 && arch && i < ART_ARRAY_SIZE(arch_names); i++)
+	ret = art_fs_read_node(votes->fs, e->node, on_head, &arch, err);
+	for (i = 0; ret >= 0 && arch && i < ART_ARRAY_SIZE(arch_names); i++)
 		if (strcmp(arch, arch_names[i]) == 0)
 			votes->count[i]++;
-	return ret;
+	return ret < 0 ? ret : 0;
 }
 
 static int count_votes(struct votes *votes, struct art_err *err)

@@ -111,14 +111,14 @@ static int on_entry(void *ctx, const struct art_fs_entry *e, struct art_err *er)
 
 		ret = art_sha256_new(&d, er);
 		if (ret == 0)
-			ret = art_fs_read(ctx, e->path, on_data, d, er);
+			ret = art_fs_read_node(ctx, e->node, on_data, d, er);
 		if (ret == 0)
 			ret = art_digest_final(d, hash, er);
 		art_digest_free(d);
 		art_hex_format(hex, hash, 32);
 	}
 	if (ret == 0)
-		ret = art_fs_xattrs(ctx, e->path, on_xattr, xattrs, er);
+		ret = art_fs_xattrs(ctx, e->node, on_xattr, xattrs, er);
 	if (ret != 0)
 		return ret;
 	line = json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:i, s:s, s:s, s:o}", "path",

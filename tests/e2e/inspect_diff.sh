@@ -80,6 +80,29 @@ release attributes.artifact attributes.img 3
 expect_exit 0 "$inspect" diff --json --keys good.keys new.artifact attributes.artifact
 [ "$(json '[[f["path"], f["what"]] for f in d["files"]["changed"]]')" = '[["/big/1", ["xattrs"]], ["/big/3", ["xattrs"]]]' ] || fail "$(cat out)"
 
+step "a terabyte of hole, thousands of names in one directory: read is what is there" # without that, hours
+mkdir -p large/names
+(cd large/names && seq -f name-%g 4000 | xargs touch)
+truncate -s 1200G large/hole
+echo end >>large/hole
+for n in 1 2; do
+	echo "$n" >large/version
+	ext4 "large$n.img" large
+	release "large$n.artifact" "large$n.img" "$n"
+done
+expect_exit 0 timeout 120 "$inspect" diff --json --keys good.keys large1.artifact large2.artifact
+[ "$(json '[f["path"] for f in d["files"]["changed"] if f["what"] == ["content"]]')" = '["/version"]' ] || fail "$(cat out)"
+
+step "inodes that cannot be"
+for field in "size 0xfffffffffffff000" "mode 0"; do
+	cp old.img damaged.img
+	debugfs -w -R "set_inode_field /small/1 $field" damaged.img 2>/dev/null
+	release damaged.artifact damaged.img 1
+	expect_exit 1 "$inspect" ls -lR --keys good.keys damaged.artifact /
+	case $field in size*) word=size ;; *) word=type ;; esac
+	grep -q "is damaged: its $word cannot be" err || fail "$(cat err)"
+done
+
 step "squashfs, and of another compressor, block size and kind"
 squash old.sq root
 squash new.sq new

@@ -167,12 +167,12 @@ static int on_entry(void *ctx, const struct art_fs_entry *e, struct art_err *err
 	tell(s, &e->mode, sizeof(e->mode));
 	tell(s, e->target ? e->target : "-", e->target ? strlen(e->target) : 1);
 	if (S_ISREG(e->mode))
-		ret = art_fs_read(fs, e->path, on_data, s, err);
+		ret = art_fs_read_node(fs, e->node, on_data, s, err);
 	if (ret == 0 && S_ISREG(e->mode))
-		ret = art_fs_extents(fs, e->path, on_extent, s, err);
+		ret = art_fs_extents(fs, e->node, on_extent, s, err);
 	if (ret == ART_FS_UNKNOWN)
 		ret = 0;
-	return ret ? ret : art_fs_xattrs(fs, e->path, on_xattr, s, err);
+	return ret ? ret : art_fs_xattrs(fs, e->node, on_xattr, s, err);
 }
 
 static int read_image(const char *filesystem, struct art_err *err)
