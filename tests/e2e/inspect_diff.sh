@@ -99,7 +99,8 @@ for field in "size 0xfffffffffffff000" "mode 0"; do
 	debugfs -w -R "set_inode_field /small/1 $field" damaged.img 2>/dev/null
 	release damaged.artifact damaged.img 1
 	expect_exit 1 "$inspect" ls -lR --keys good.keys damaged.artifact /
-	case $field in size*) word=size ;; *) word=type ;; esac
+	word=${field%% *}
+	[ "$word" = size ] || word="type"
 	grep -q "is damaged: its $word cannot be" err || fail "$(cat err)"
 done
 
