@@ -10,10 +10,12 @@
 #include "libartifact/frame.h"
 #include "libartifact/util.h"
 
+/* How far the history runs on behind the prefix before it slides: less is less memory touched, and more of it moved. */
+#define SLIDE ((size_t)256 * 1024)
+
 struct art_decoder {
 	struct art_unframer *unframer;
 	uint32_t prefix;
-	size_t cap;
 	size_t start; /* history of the group begins here in buf */
 	size_t len;   /* and ends here */
 	uint8_t *buf;
@@ -30,8 +32,7 @@ int art_decoder_new(struct art_decoder **out, uint32_t prefix, struct art_err *e
 	if (!d)
 		return art_fail_memory(err);
 	d->prefix = prefix;
-	d->cap = prefix + 2 * (size_t)ART_CHUNK_MAX;
-	d->buf = malloc(d->cap);
+	d->buf = malloc(prefix + ART_CHUNK_MAX);
 	code = d->buf ? art_unframer_new(&d->unframer, err) : art_fail_memory(err);
 	if (code < 0) {
 		art_decoder_free(d);
@@ -59,10 +60,11 @@ void art_decoder_reset(struct art_decoder *d)
 static uint8_t *make_room(struct art_decoder *d, uint32_t plain_len)
 {
 	size_t keep = d->len - d->start;
+	size_t room = plain_len > SLIDE ? plain_len : SLIDE;
 
 	if (keep > d->prefix)
 		keep = d->prefix;
-	if (d->len + plain_len > d->cap) {
+	if (d->len + plain_len > d->prefix + room) {
 		memmove(d->buf, d->buf + d->len - keep, keep);
 		d->len = keep;
 	}
