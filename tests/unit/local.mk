@@ -73,9 +73,14 @@ check_ext4_CFLAGS = $(UNIT_CFLAGS)
 check_ext4_LDADD = $(LIBARTFS) $(CHECK_LIBS)
 check_PROGRAMS += check_scan
 TESTS += check_scan
-check_scan_SOURCES = %D%/check_scan.c %D%/fs_util.h
+check_scan_SOURCES = %D%/check_scan.c %D%/fs_util.h %D%/expect_package.h
 check_scan_CFLAGS = $(UNIT_CFLAGS)
 check_scan_LDADD = $(LIBARTFS) $(CHECK_LIBS)
+check_PROGRAMS += check_sbom
+TESTS += check_sbom
+check_sbom_SOURCES = %D%/check_sbom.c %D%/expect_package.h
+check_sbom_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
+check_sbom_LDADD = $(LIBARTFS) $(CHECK_LIBS)
 endif
 
 check_PROGRAMS += check_trust
