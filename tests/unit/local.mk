@@ -81,6 +81,14 @@ TESTS += check_sbom
 check_sbom_SOURCES = %D%/check_sbom.c %D%/expect_package.h
 check_sbom_CFLAGS = $(UNIT_CFLAGS) $(JANSSON_CFLAGS)
 check_sbom_LDADD = $(LIBARTFS) $(CHECK_LIBS)
+check_PROGRAMS += check_tree check_tar_in
+TESTS += check_tree check_tar_in
+check_tar_in_SOURCES = %D%/check_tar_in.c %D%/fs_util.h
+check_tar_in_CFLAGS = $(UNIT_CFLAGS)
+check_tar_in_LDADD = $(LIBARTFS) $(CHECK_LIBS)
+check_tree_SOURCES = %D%/check_tree.c %D%/fs_util.h
+check_tree_CFLAGS = $(UNIT_CFLAGS)
+check_tree_LDADD = $(LIBARTFS) $(CHECK_LIBS)
 endif
 
 check_PROGRAMS += check_trust
