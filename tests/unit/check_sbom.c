@@ -132,18 +132,21 @@ START_TEST(same_package_twice)
 	add(&p, "a", "2", "amd64", NULL, NULL);
 	add(&p, "a", "1", "arm64", NULL, NULL);
 	add(&p, "a", "1", "amd64", NULL, NULL);
+	add(&p, "b", "1", "arm64", NULL, NULL);
 	art_packages_sort(&p);
 	expect(&p, 0, "a", "1", "amd64", NULL, NULL);
 	expect(&p, 1, "a", "1", "amd64", NULL, NULL);
 	expect(&p, 2, "a", "2", "amd64", NULL, NULL);
 	expect(&p, 3, "a", "1", "arm64", NULL, NULL);
 	expect(&p, 4, "b", "1", "amd64", NULL, NULL);
+	expect(&p, 5, "b", "1", "arm64", NULL, NULL);
 	doc = document(&p);
-	ck_assert_uint_eq(package_count(doc), 4);
+	ck_assert_uint_eq(package_count(doc), 5);
 	ck_assert_str_eq(purl_at(doc, 0), "pkg:generic/a@1?arch=amd64");
 	ck_assert_str_eq(purl_at(doc, 1), "pkg:generic/a@2?arch=amd64");
 	ck_assert_str_eq(purl_at(doc, 2), "pkg:generic/a@1?arch=arm64");
 	ck_assert_str_eq(purl_at(doc, 3), "pkg:generic/b@1?arch=amd64");
+	ck_assert_str_eq(purl_at(doc, 4), "pkg:generic/b@1?arch=arm64");
 	json_decref(doc);
 	art_packages_free(&p);
 }

@@ -285,6 +285,8 @@ START_TEST(arch_places)
 	ck_assert_str_eq(arch_of(), "any"); /* neither program nor library */
 	sh("head -c 51 t/opt/x.so > t/usr/lib/x.so");
 	ck_assert_str_eq(arch_of(), "any"); /* cut off */
+	sh("{ printf '\\177elf'; tail -c +5 t/opt/x.so; } > t/usr/lib/x.so");
+	ck_assert_str_eq(arch_of(), "any"); /* no ELF file */
 	sh("head -c 52 t/opt/x.so > t/usr/lib/x.so");
 	ck_assert_str_eq(arch_of(), "aarch64");
 	sh("chmod 755 t/usr/lib/x.a; mkdir -p t/usr/libexec/deep; mv t/usr/lib/x.a t/usr/libexec/deep; rm t/usr/lib/x.so");

@@ -220,6 +220,27 @@ START_TEST(bad_names)
 }
 END_TEST
 
+START_TEST(bad_headers)
+{
+	file("", "x");
+	refused("holds an entry without a name");
+	memset(header("a", '0', 0, "") + 124, 0xff, 12); /* a size of -1 */
+	seal(tar);
+	refused("cannot read tarball");
+	/* Some libarchives make 0 of a negative owner. */
+	memset(header("a", '0', 0, "") + 108, 0xff, 8);
+	seal(tar);
+	if (read_tar() == 0)
+		ck_assert_uint_eq(node("a")->uid, 0);
+	else
+		ck_assert_ptr_nonnull(strstr(err.text, "'a': owner or group is out of range"));
+	restart();
+	header("a", 'Z', 0, ""); /* as POSIX has it, a file */
+	good();
+	ck_assert_str_eq(listing(), " 40755 0\n/a 100644 0\n");
+}
+END_TEST
+
 START_TEST(hard_links)
 {
 	file("a", "1234");
@@ -542,6 +563,7 @@ int main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_test(tests, names);
 	tcase_add_test(tests, bad_names);
+	tcase_add_test(tests, bad_headers);
 	tcase_add_test(tests, hard_links);
 	tcase_add_test(tests, links_on_the_way);
 	tcase_add_test(tests, replaced);
