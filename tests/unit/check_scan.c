@@ -27,6 +27,30 @@ static char *cat(const char *path, char *text, int *ret)
 	return text;
 }
 
+START_TEST(opening)
+{
+	struct art_err err = { 0 };
+	struct art_fs *none;
+
+	sh("truncate -s 8M zero");
+	image_make();
+	ck_assert_int_eq(art_fs_open(&none, blob, NULL, &err), ART_E_FAILED);
+	ck_assert_str_eq(err.text, "cannot look into 'image': filesystem 'unknown'");
+	ck_assert_int_eq(art_fs_open(&none, blob, "vfat", &err), ART_E_FAILED);
+	ck_assert_str_eq(err.text, "cannot look into 'image': filesystem 'vfat'");
+	ck_assert_int_eq(art_fs_open(&none, blob, "squashfs", &err), ART_E_FAILED);
+	ck_assert_ptr_null(none);
+	art_fs_close(none);
+	blob->size = 7 * 1024 * 1024;
+	ck_assert_int_eq(art_fs_open(&none, blob, "ext4", &err), ART_E_FAILED);
+	ck_assert_str_eq(err.text, "ext4 in 'image' is cut off: it wants 8388608 bytes of 7340032");
+	image_drop();
+	fd = image_open("zero", &blob);
+	ck_assert_int_eq(art_fs_open(&none, blob, "ext4", &err), ART_E_FAILED);
+	ck_assert_str_eq(err.text, "no ext4 filesystem in 'image'");
+}
+END_TEST
+
 START_TEST(walk)
 {
 	char text[4096] = "", want[512];
@@ -387,6 +411,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_set_timeout(tests, 120);
+	tcase_add_test(tests, opening);
 	tcase_add_test(tests, walk);
 	tcase_add_test(tests, links);
 	tcase_add_test(tests, hostile_names);
