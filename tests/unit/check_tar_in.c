@@ -63,7 +63,7 @@ static uint8_t *header(const char *name, char type, size_t size, const char *lin
 	memcpy(h + 100, "0000644", 8);
 	memcpy(h + 108, "0000000", 8);
 	memcpy(h + 116, "0000000", 8);
-	snprintf((char *)h + 124, 12, "%011zo", size);
+	snprintf((char *)h + 124, 12, "%011zo", size & 0xffffffff);
 	memcpy(h + 136, "00000000001", 12);
 	h[156] = (uint8_t)type;
 	memcpy(h + 157, link, strlen(link) < 100 ? strlen(link) : 100);
