@@ -183,8 +183,9 @@ int art_ext4_fail(ext2_filsys fs, errcode_t code, struct art_err *err, const cha
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	if (io && fs->io->manager == &blob_manager && io->err.code != 0) {
-		if (err)
-			*err = io->err;
+		if (!err)
+			return io->err.code;
+		*err = io->err;
 		return art_wrap(err, "%s", text);
 	}
 	if (code == EXT2_ET_NO_MEMORY || code == ENOMEM)

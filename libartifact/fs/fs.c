@@ -414,8 +414,10 @@ static int report(struct walk *w, struct art_err *err)
 	if (S_ISLNK(st->mode)) {
 		int ret = read_target(w->fs, w->at->nodes[w->at->depth], st->size, &target, err);
 
-		if (ret != 0)
-			return ret < 0 ? art_wrap(err, "'%s'", e.path) : ret;
+		if (ret != 0) {
+			art_wrap(err, "'%s'", e.path);
+			return ret;
+		}
 		e.target = target;
 	}
 	return w->fn(w->ctx, &e, err);

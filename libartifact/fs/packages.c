@@ -198,6 +198,7 @@ static int parse_file(struct art_fs *fs, struct art_packages *p, const struct sy
 struct status_d {
 	struct art_fs *fs;
 	struct art_packages *p;
+	bool found;
 };
 
 static int on_status_d(void *ctx, const struct art_fs_entry *e, struct art_err *err)
@@ -205,6 +206,7 @@ static int on_status_d(void *ctx, const struct art_fs_entry *e, struct art_err *
 	struct status_d *s = ctx;
 	size_t len = strlen(e->path);
 
+	s->found = true;
 	if (!S_ISREG(e->mode) || (len > 8 && strcmp(e->path + len - 8, ".md5sums") == 0))
 		return 0;
 	return parse_file(s->fs, s->p, &deb_status_d, e->path, err);
@@ -213,12 +215,12 @@ static int on_status_d(void *ctx, const struct art_fs_entry *e, struct art_err *
 /* Container images without dpkg have one file for each package. */
 static int parse_status_d(struct art_fs *fs, struct art_packages *p, struct art_err *err)
 {
-	struct status_d s = { fs, p };
+	struct status_d s = { fs, p, false };
 	struct art_err ignored = { 0 };
 	int ret;
 
 	ret = art_fs_walk(fs, "/var/lib/dpkg/status.d/", 1, on_status_d, &s, &ignored);
-	if (ret != 0 && (ret != ART_E_FAILED || p->manager)) {
+	if (ret != 0 && (ret != ART_E_FAILED || s.found)) {
 		if (err)
 			*err = ignored;
 		return ret;

@@ -20,11 +20,13 @@ static const struct {
 	const char *manager, *type;
 } purl_types[] = { { "dpkg", "deb" }, { "opkg", "opkg" }, { "apk", "apk" } };
 
-/* Growing in place; PURL is emptied when it gets too long. */
+/* Growing in place; PURL is emptied when it gets too long, and stays empty. */
 static void purl_add(char purl[MAX_PURL], const char *literal, const char *text)
 {
 	size_t used = strlen(purl) + strlen(literal);
 
+	if (purl[0] == '\0')
+		return;
 	if (used + 3 * strlen(text) >= MAX_PURL) {
 		purl[0] = '\0';
 		return;
@@ -105,11 +107,22 @@ struct spdx {
 	struct art_digest *one;
 };
 
+/* What tells a package from all others: its URL, or the parts of one that did not fit. */
+static char *row_text(const char *purl, const struct art_package *package)
+{
+	char *text = NULL;
+
+	if (purl[0])
+		return strdup(purl);
+	return asprintf(&text, "%s %s %s", package->name, package->version, package->arch) < 0 ? NULL : text;
+}
+
 static int add_package(struct spdx *s, const struct art_packages *p, size_t i,
 		       struct art_err *err)
 {
 	uint8_t hash[ART_SHA256_LEN];
 	char purl[MAX_PURL], hex[2 * 8 + 1], id[64];
+	cleanup_free char *row = NULL;
 	json_t *object;
 	int ret;
 
@@ -119,9 +132,12 @@ static int add_package(struct spdx *s, const struct art_packages *p, size_t i,
 	    strcmp(p->list[i].arch, p->list[i - 1].arch) == 0)
 		return 0;
 	purl_format(purl, p, &p->list[i]);
-	ret = art_digest_update(s->sha256, purl, strlen(purl) + 1, err);
+	row = row_text(purl, &p->list[i]);
+	if (!row)
+		return art_fail_memory(err);
+	ret = art_digest_update(s->sha256, row, strlen(row) + 1, err);
 	if (ret == 0)
-		ret = art_digest_once(s->one, purl, strlen(purl), hash, err);
+		ret = art_digest_once(s->one, row, strlen(row), hash, err);
 	if (ret != 0)
 		return ret;
 	art_hex_format(hex, hash, 8);
@@ -272,10 +288,10 @@ static char *decode(const char *text, size_t len)
 /* The value of a qualifier ("arch"), decoded; NULL: absent. */
 static char *qualifier(const char *purl, const char *key)
 {
-	const char *at = strchr(purl, '?');
+	const char *at = purl + strcspn(purl, "?#");
 	size_t len = strlen(key);
 
-	while (at && *at && *at != '#') {
+	while (*at && *at != '#') {
 		at++;
 		if (strncmp(at, key, len) == 0 && at[len] == '=')
 			return decode(at + len + 1, strcspn(at + len + 1, "&#"));
@@ -296,7 +312,7 @@ static void learn_type(struct art_packages *out, const char *purl)
 		if (strncmp(purl + 4, type, strlen(type)) != 0 || *rest != '/')
 			continue;
 		out->manager = purl_types[i].manager;
-		len = strcspn(rest + 1, "/@?");
+		len = strcspn(rest + 1, "/@?#");
 		if (rest[1 + len] == '/')
 			out->distro = decode(rest + 1, len);
 	}

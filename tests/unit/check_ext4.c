@@ -119,6 +119,13 @@ START_TEST(layout_ext2)
 }
 END_TEST
 
+/* The first revision: no features, and inodes from 11 on are files whatever the superblock says. */
+START_TEST(layout_ext2_old)
+{
+	check_layout("-t ext2 -b 1024 -r 0", false);
+}
+END_TEST
+
 START_TEST(layout_sparse_super2)
 {
 	check_layout("-t ext4 -b 4096 -O sparse_super2,meta_bg,^resize_inode", true);
@@ -198,6 +205,86 @@ START_TEST(damaged)
 }
 END_TEST
 
+static struct art_regions regions_in(const char *name)
+{
+	struct art_blob *blob;
+	int fd = image_open(name, &blob);
+	struct art_regions r = regions_of(blob, "ext4");
+
+	art_blob_free(blob);
+	close(fd);
+	return r;
+}
+
+static enum art_region_type type_at(const struct art_regions *r, uint64_t off)
+{
+	size_t i = 0;
+
+	while (i < r->count && r->list[i].offset + r->list[i].length <= off)
+		i++;
+	ck_assert_uint_lt(i, r->count);
+	return r->list[i].type;
+}
+
+/* In use by the bitmap is in use, though no file and no table has it. */
+START_TEST(unclaimed)
+{
+	struct art_regions r;
+	const uint64_t at = 6000 * 1024;
+
+	sh("truncate -s 8M i; mke2fs -q -F -t ext2 -b 1024 -d t i");
+	r = regions_in("i");
+	ck_assert_int_eq(type_at(&r, at), ART_REGION_FREE);
+	free(r.list);
+	sh("debugfs -w -R 'setb 6000 10' i 2>/dev/null");
+	r = regions_in("i");
+	ck_assert_int_eq(type_at(&r, at - 1), ART_REGION_FREE);
+	ck_assert_int_eq(type_at(&r, at), ART_REGION_META);
+	ck_assert_int_eq(type_at(&r, at + 10 * 1024 - 1), ART_REGION_META);
+	ck_assert_int_eq(type_at(&r, at + 10 * 1024), ART_REGION_FREE);
+	free(r.list);
+}
+END_TEST
+
+/* What a file claims counts, and no file has a block outside. */
+START_TEST(blocks_out_of_place)
+{
+	struct art_regions r;
+
+	sh("truncate -s 8M i; mke2fs -q -F -t ext2 -b 1024 -d t i; debugfs -w -R 'sif /d/f1 block[0] 8191' i 2>/dev/null");
+	r = regions_in("i");
+	ck_assert_int_eq(type_at(&r, 8190 * 1024), ART_REGION_FREE);
+	ck_assert_int_eq(type_at(&r, 8191 * 1024), ART_REGION_SMALL);
+	free(r.list);
+	/* And bytes after the filesystem, which nobody judges. */
+	sh("truncate -s 9M i");
+	r = regions_in("i");
+	ck_assert_int_eq(type_at(&r, 8191 * 1024), ART_REGION_SMALL);
+	ck_assert_int_eq(type_at(&r, 8192 * 1024), ART_REGION_DATA);
+	free(r.list);
+	sh("truncate -s 8M i; debugfs -w -R 'sif /d/f1 block[0] 8192' i 2>/dev/null");
+	r = regions_in("i");
+	ck_assert_uint_eq(r.count, 1);
+	ck_assert_int_eq(r.list[0].type, ART_REGION_DATA);
+	free(r.list);
+}
+END_TEST
+
+/* An image that ends within a block. */
+START_TEST(odd_end)
+{
+	struct art_regions r;
+
+	sh("truncate -s 8M i; mke2fs -q -F -t ext4 -b 4096 -d t i; truncate -s $((8 * 1024 * 1024 + 512)) i");
+	r = regions_in("i");
+	ck_assert_uint_gt(r.count, 10);
+	ck_assert_int_eq(r.list[r.count - 1].type, ART_REGION_DATA);
+	ck_assert_uint_eq(r.list[r.count - 1].offset, 8 << 20);
+	ck_assert_uint_eq(r.list[r.count - 1].length, 512);
+	free(r.list);
+}
+END_TEST
+
 START_TEST(detection)
 {
 	struct art_regions r;
@@ -227,6 +314,21 @@ START_TEST(detection)
 }
 END_TEST
 
+static void expect_cover(struct art_map *map, const struct art_region *want, size_t count)
+{
+	struct art_regions r;
+	size_t i;
+
+	ck_assert_int_eq(art_map_cover(map, 100, NULL, NULL, &r, NULL), 0);
+	ck_assert_uint_eq(r.count, count);
+	for (i = 0; i < r.count; i++) {
+		ck_assert_uint_eq(r.list[i].offset, want[i].offset);
+		ck_assert_uint_eq(r.list[i].length, want[i].length);
+		ck_assert_int_eq(r.list[i].type, want[i].type);
+	}
+	free(r.list);
+}
+
 /* Overlaps are clipped, gaps filled, neighbours merged. */
 START_TEST(cover)
 {
@@ -236,8 +338,6 @@ START_TEST(cover)
 		{ 60, 40, ART_REGION_META },
 	};
 	struct art_map map = { NULL, 0, 0 };
-	struct art_regions r;
-	size_t i;
 
 	ck_assert_int_eq(art_map_add(&map, 50, 10, ART_REGION_SMALL, NULL), 0);
 	ck_assert_int_eq(art_map_add(&map, 25, 15, ART_REGION_FILE, NULL), 0);
@@ -246,14 +346,37 @@ START_TEST(cover)
 	ck_assert_int_eq(art_map_add(&map, 40, 10, ART_REGION_SMALL, NULL), 0);
 	ck_assert_int_eq(art_map_add(&map, 90, UINT64_MAX - 90, ART_REGION_META, NULL), 0);
 	ck_assert_int_eq(art_map_add(&map, 200, 10, ART_REGION_FILE, NULL), 0);
-	ck_assert_int_eq(art_map_cover(&map, 100, NULL, NULL, &r, NULL), 0);
-	ck_assert_uint_eq(r.count, ART_ARRAY_SIZE(want));
-	for (i = 0; i < r.count; i++) {
-		ck_assert_uint_eq(r.list[i].offset, want[i].offset);
-		ck_assert_uint_eq(r.list[i].length, want[i].length);
-		ck_assert_int_eq(r.list[i].type, want[i].type);
+	expect_cover(&map, want, ART_ARRAY_SIZE(want));
+}
+END_TEST
+
+/* Of two that begin alike the longer one, and of two alike the first type, whatever came first. */
+START_TEST(cover_alike)
+{
+	static const struct art_region want[] = {
+		{ 0, 20, ART_REGION_FILE }, { 20, 30, ART_REGION_SMALL }, { 50, 50, ART_REGION_FILE },
+	};
+	static const struct art_region all = { 0, 100, ART_REGION_META };
+	struct art_map map = { NULL, 0, 0 };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const struct art_region some[] = { { 0, 10, ART_REGION_META }, { 0, 20, ART_REGION_FILE },
+						   { 20, 30, ART_REGION_META }, { 20, 30, ART_REGION_SMALL },
+						   { 50, UINT64_MAX - 20, ART_REGION_FILE }, { 70, 0, ART_REGION_META } };
+		size_t k, n = ART_ARRAY_SIZE(some);
+
+		for (k = 0; k < n; k++) {
+			const struct art_region *r = &some[i ? n - 1 - k : k];
+
+			ck_assert_int_eq(art_map_add(&map, r->offset, r->length, r->type, NULL), 0);
+		}
+		expect_cover(&map, want, ART_ARRAY_SIZE(want));
 	}
-	free(r.list);
+	expect_cover(&map, &all, 1);
+	for (i = 0; i < 1000; i++)
+		ck_assert_int_eq(art_map_add(&map, (uint64_t)(999 - i) / 10, 1, ART_REGION_META, NULL), 0);
+	expect_cover(&map, &all, 1);
 }
 END_TEST
 
@@ -267,11 +390,16 @@ int main(void)
 	tcase_add_test(tests, layout_ext4);
 	tcase_add_test(tests, layout_ext4_1k);
 	tcase_add_test(tests, layout_ext2);
+	tcase_add_test(tests, layout_ext2_old);
 	tcase_add_test(tests, layout_sparse_super2);
+	tcase_add_test(tests, unclaimed);
+	tcase_add_test(tests, blocks_out_of_place);
+	tcase_add_test(tests, odd_end);
 	tcase_add_test(tests, unclean);
 	tcase_add_test(tests, damaged);
 	tcase_add_test(tests, detection);
 	tcase_add_test(tests, cover);
+	tcase_add_test(tests, cover_alike);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
 }

@@ -290,6 +290,54 @@ START_TEST(regions)
 }
 END_TEST
 
+/* A few free bytes between files are part of the chunk before them, and zero there too. */
+START_TEST(small_gaps)
+{
+	struct art_region list[] = {
+		{ 0, 64 * 1024, ART_REGION_FILE },
+		{ 64 * 1024, 8 * 1024, ART_REGION_FREE },
+		{ 72 * 1024, 56 * 1024, ART_REGION_FILE },
+	};
+	const struct art_regions r = { ART_ARRAY_SIZE(list), list };
+	size_t i;
+
+	put_noise(0, 128 * 1024);
+	make_good(128 * 1024, &r, CHUNK);
+	ck_assert_uint_eq(cut_at(36 * 1024)->len, 28 * 1024 + 4 * 1024);
+	ck_assert_uint_eq(cut_at(68 * 1024)->len, 4 * 1024);
+	ck_assert_uint_eq(cut_at(72 * 1024)->len, 4 * 1024);
+	for (i = 0; i < plan.count; i++)
+		ck_assert(!plan.cuts[i].zero);
+	/* Flat: no region's border is a place to cut. */
+	make_good(128 * 1024, &r, ART_CHUNK_MAX);
+	ck_assert_uint_eq(plan.count, 1);
+}
+END_TEST
+
+/* A file goes on in the next segment, where it does not begin; zeros join up to what a row can hold. */
+START_TEST(across_segments)
+{
+	struct art_region list[] = {
+		{ 0, ART_SEGMENT_SIZE - 512 * ART_MIB, ART_REGION_FREE },
+		{ ART_SEGMENT_SIZE - 512 * ART_MIB, 100 * ART_MIB, ART_REGION_FREE },
+		{ ART_SEGMENT_SIZE - 412 * ART_MIB, 200 * ART_MIB, ART_REGION_FREE },
+		{ ART_SEGMENT_SIZE - 212 * ART_MIB, 213 * ART_MIB, ART_REGION_FILE },
+	};
+	const struct art_regions r = { ART_ARRAY_SIZE(list), list };
+
+	put_noise(ART_SEGMENT_SIZE - 64 * 1024, 128 * 1024);
+	make_good(ART_SEGMENT_SIZE + ART_MIB, &r, CHUNK);
+	/* Two rows of the most pages that fit, and 8 KiB, which the 100 MiB join. */
+	ck_assert_uint_eq(cut_at(0)->len, 256 * ART_MIB - PAGE);
+	ck_assert_uint_eq(cut_at(256 * ART_MIB - PAGE)->len, 256 * ART_MIB - PAGE);
+	ck_assert_uint_eq(cut_at(512 * ART_MIB - 2 * PAGE)->len, 100 * ART_MIB + 2 * PAGE);
+	ck_assert_uint_eq(cut_at(612 * ART_MIB)->len, 200 * ART_MIB);
+	ck_assert(!cut_at(ART_SEGMENT_SIZE - 64 * 1024)->zero);
+	ck_assert_uint_eq(cut_at(ART_SEGMENT_SIZE)->len, CHUNK);
+	ck_assert(cut_at(ART_SEGMENT_SIZE)->group);
+}
+END_TEST
+
 START_TEST(reading_a_view)
 {
 	struct art_region list[] = {
@@ -311,6 +359,9 @@ START_TEST(reading_a_view)
 	ck_assert_int_eq(art_view_read(&v, got, 10, 995, &err), 0);
 	ck_assert_mem_eq(got, buf + 995, 5);
 	ck_assert(art_is_zero(got + 5, 5));
+	v.hint = 7; /* of a longer list */
+	ck_assert_int_eq(art_view_read(&v, got, 10, 2000, &err), 0);
+	ck_assert_mem_eq(got, buf + 2000, 10);
 	ck_assert_int_eq(ftruncate(fd, 3000), 0);
 	ck_assert_int_eq(art_view_read(&v, got, 4096, 0, &err), ART_E_SOURCE_CHANGED);
 }
@@ -318,13 +369,24 @@ END_TEST
 
 START_TEST(bad_input)
 {
-	struct art_region list[] = { { 0, 4096, ART_REGION_FILE } };
-	const struct art_regions r = { 1, list };
+	struct art_region list[] = { { 0, 4096, ART_REGION_FILE }, { 4096, 512 * 1024, ART_REGION_META },
+				     { 516 * 1024, 4096, ART_REGION_DATA } };
+	struct art_region unknown[] = { { 0, 8192, (enum art_region_type)99 } };
+	const struct art_regions r = { 1, list }, three = { 3, list }, none = { 1, unknown };
+	int ends[2];
 
 	put_noise(0, 8192);
 	/* Regions that do not cover the image; a file that is shorter than was said. */
 	ck_assert_int_eq(make(8192, &r, CHUNK), ART_E_FAILED);
 	ck_assert_int_eq(make(65536, NULL, CHUNK), ART_E_SOURCE_CHANGED);
+	ck_assert_int_eq(make(520 * 1024, &three, CHUNK), ART_E_SOURCE_CHANGED);
+	ck_assert_int_eq(make(8192, &none, CHUNK), ART_E_FAILED);
+	/* Where nobody can say where data are, there may be some. */
+	ck_assert_int_eq(pipe(ends), 0);
+	view = (struct art_view){ ends[0], "pipe", 8192, NULL, 0 };
+	ck_assert_uint_eq(art_view_hole(&view, 4096, 8192), 4096);
+	close(ends[0]);
+	close(ends[1]);
 }
 END_TEST
 
@@ -522,6 +584,8 @@ int main(void)
 	tcase_add_test(t, holes_are_not_read);
 	tcase_add_test(t, sparse_or_not);
 	tcase_add_test(t, regions);
+	tcase_add_test(t, small_gaps);
+	tcase_add_test(t, across_segments);
 	tcase_add_test(t, reading_a_view);
 	tcase_add_test(t, bad_input);
 	tcase_add_test(t, fewest_rows);
