@@ -335,11 +335,40 @@ static int set_words(struct uboot_ctx *ctx, const struct boot_state *s, struct a
 	return 0;
 }
 
+static bool is_kept(const struct copy *from, const char *name)
+{
+	const struct other *o = from->others;
+
+	while (o && strcmp(o->name, name) != 0)
+		o = o->next;
+	return o != NULL;
+}
+
+/* What others have deleted in the copy FROM since this one was written. */
+static int remove_deleted(struct uboot_ctx *ctx, const struct copy *from, struct art_err *err)
+{
+	void *var = libuboot_iterator(ctx, NULL);
+
+	while (var) {
+		const char *name = libuboot_getname(var);
+
+		/* Before the variable goes. */
+		var = libuboot_iterator(ctx, var);
+		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 && !is_kept(from, name) &&
+		    libuboot_set_env(ctx, name, NULL) < 0)
+			return art_fail(err, ART_E_FAILED, "cannot remove the variable '%s'", name);
+	}
+	return 0;
+}
+
 /* What makes this copy the one that counts, and what others keep. */
 static int set_turn(struct uboot_ctx *ctx, const struct copy *from, struct art_err *err)
 {
 	const struct other *o;
+	int code = from ? remove_deleted(ctx, from, err) : 0;
 
+	if (code < 0)
+		return code;
 	for (o = from ? from->others : NULL; o; o = o->next)
 		if (libuboot_set_env(ctx, o->name, o->value) < 0)
 			return art_fail(err, ART_E_FAILED, "cannot set a variable");

@@ -118,6 +118,20 @@ copy fw_env.config twinroot_left 4
 copy fw_env.config other kept
 expect_exit 0 inst status --json
 json "d['boot']['caution']" | grep -q 'is a file' || fail "no caution about files"
+step "what others delete and add in the copy that counts is so in the next one too"
+others() { fw_printenv -c "$1" | grep -v '^twinroot_'; }
+printf 'other=\nadded=1\nanother=2\n' >set.txt
+fw_setenv -c fw_env.config -s set.txt
+fw_setenv -c copy.config stale 1
+expect_exit 0 inst rollback
+copy copy.config twinroot_sequence c
+copy copy.config twinroot_bad b
+others copy.config >have
+printf 'added=1\nanother=2\n' | diff - have
+expect_exit 0 inst install v1.artifact
+copy copy.config twinroot_trial b
+others fw_env.config | diff have -
+others copy.config | diff have -
 for n in 1 2; do
 	cp env$n save
 	dd if=/dev/urandom of=env$n bs=1000 count=1 conv=notrunc 2>/dev/null
