@@ -497,6 +497,47 @@ START_TEST(places_by_name)
 }
 END_TEST
 
+/* A program whose `get` prints LEN bytes: lines that say nothing new, and the transaction as the last. */
+static void make_script(char program[128], size_t len)
+{
+	static const char last[] = "transaction=123456\n";
+	char text[4096];
+	size_t n = (size_t)snprintf(text, sizeof(text), "#!/bin/sh\ncat <<'END'\ndefault=a\n");
+	size_t end = n + len - strlen("default=a\n") - strlen(last);
+
+	while (end - n >= 14)
+		n += (size_t)sprintf(text + n, "left=0\n");
+	n += (size_t)sprintf(text + n, "left=%0*d\n", (int)(end - n - 6), 0);
+	n += (size_t)sprintf(text + n, "%sEND\n", last);
+	snprintf(program, 128, "%s/boot.sh", root);
+	write_file(program, text, n);
+	ck_assert_int_eq(chmod(program, 0700), 0);
+}
+
+/* What a program says is never cut: a number that has lost its end would be another one. */
+START_TEST(script_says_much)
+{
+	struct boot_state s;
+	char program[128];
+	size_t len;
+
+	config.boot_backend = (char *)"script";
+	config.boot_script = program;
+	for (len = 2040; len <= 2080; len++) {
+		make_script(program, len);
+		ck_assert_int_eq(boot_open(&boot, &config, &err), 0);
+		if (len <= 2048) {
+			ck_assert_msg(boot_get(&boot, &s, &err) == 0, "%zu: %s", len, err.text);
+			ck_assert_uint_eq(s.transaction, 123456);
+		} else {
+			ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_FAILED, "%zu", len);
+			ck_assert_ptr_nonnull(strstr(err.text, "boot.sh get' says more than 2048 bytes"));
+		}
+		boot_close(&boot);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("boot");
@@ -508,6 +549,7 @@ int main(void)
 	tcase_add_test(t, tryboot_both_bad);
 	tcase_add_test(t, tryboot_every_bit);
 	tcase_add_test(t, tryboot_configuration);
+	tcase_add_test(t, script_says_much);
 	tcase_add_test(t, words);
 	tcase_add_test(t, evidence_command_line);
 	tcase_add_test(t, evidence_firmware);
