@@ -38,6 +38,7 @@ BOOT_SOURCES += %D%/boot/tryboot.c
 BOOT_SOURCES += %D%/boot/evidence.c %D%/boot/evidence.h
 BOOT_SOURCES += %D%/boot/efivars.c %D%/boot/efivars.h
 BOOT_SOURCES += %D%/boot/words.c %D%/boot/words.h
+BOOT_SOURCES += %D%/boot/place.c %D%/boot/place.h
 BOOT_SOURCES += %D%/boot/grub.c
 if UBOOT
 BOOT_SOURCES += %D%/boot/uboot.c

@@ -33,6 +33,22 @@ static unsigned int entry_number(const char *name)
 	return NO_ENTRY;
 }
 
+/* Firmware forgets entries, and one that is not there would be armed in vain. */
+static int check_entry(unsigned int number, struct art_err *err)
+{
+	cleanup_free uint8_t *option = NULL;
+	char name[16];
+	size_t len = 0;
+	int code;
+
+	snprintf(name, sizeof(name), "Boot%04X", number);
+	code = efi_variable_get(EFI_GLOBAL_GUID, name, &option, &len, err);
+	if (code < 0 || option)
+		return code;
+	return art_fail(err, ART_E_USAGE, "there is no EFI boot entry '%s'; make one with efibootmgr(8)",
+			name);
+}
+
 /* "Boot0001" is that entry, anything else a label; the number of a label changes when firmware makes its entries anew. */
 static int find_entry(const char *value, unsigned int *out, struct art_err *err)
 {
@@ -43,7 +59,7 @@ static int find_entry(const char *value, unsigned int *out, struct art_err *err)
 
 	*out = entry_number(value);
 	if (*out != NO_ENTRY)
-		return 0;
+		return check_entry(*out, err);
 	/* To the end, or libefivar goes on from there the next time. */
 	while (efi_get_next_variable_name(&guid, &name) > 0) {
 		cleanup_free uint8_t *option = NULL;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 # A boot store in a plain file, for the `script` backend: to try Twinroot without a bootloader, and a pattern for an integrator's own.
-# BOOT_STORE names the file (default: boot.state beside this script); its lines are what `get` prints.
+# The store is boot.state beside this script; its lines are what `get` prints. BOOT_STORE names another file where a person or a test calls
+# the script; the installer never does, its programs get a clean environment.
 store=${BOOT_STORE:-$(dirname "$0")/boot.state}
 [ -f "$store" ] || printf 'default=a\nbooted=a\ntrial=none\nleft=0\nbad=none\ntransaction=0\narming=durable\n' >"$store"
 

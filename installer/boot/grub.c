@@ -20,11 +20,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "installer/boot.h"
+#include "installer/boot/place.h"
 #include "installer/slots.h"
 #include "libartifact/io.h"
 #include "libartifact/util.h"
@@ -37,7 +36,6 @@
 #define PREFIX "twinroot_"
 #define SEQUENCE_FIRST UINT64_C(1000000000)
 #define SEQUENCE_LAST UINT64_C(1999999998) /* GRUB's numbers have 32 bits on some platforms */
-#define ERASE_UNIT (4 * ART_MIB)
 
 enum { SEQUENCE, DEFAULT, TRIAL, LEFT, BAD, TRANSACTION, CHECK, NAMES };
 static const char *const names[NAMES] = { "sequence", "default",     "trial", "left",
@@ -369,42 +367,16 @@ static int grub_noop(struct boot *b, struct art_err *err)
 	return act(b, NULL, 0, 0, NULL, false, err);
 }
 
-/* Where on which disk a copy lies: sysfs names a partition's folder below its disk's. */
-static char *disk_of(const char *device, uint64_t *at)
-{
-	cleanup_free uint8_t *start = NULL;
-	struct stat st;
-	char path[96];
-	size_t len;
-
-	*at = 0;
-	if (stat(device, &st) < 0 || !S_ISBLK(st.st_mode))
-		return NULL;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/start", major(st.st_rdev),
-		 minor(st.st_rdev));
-	if (art_read_file(path, 64, &start, &len, NULL) == 0)
-		*at = strtoull((char *)start, NULL, 10) * 512;
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u%s", major(st.st_rdev),
-		 minor(st.st_rdev), start ? "/.." : "");
-	return realpath(path, NULL);
-}
-
 static const char *grub_caution(struct boot *b)
 {
 	struct grub *g = b->own;
-	cleanup_free char *one = NULL, *two = NULL;
-	uint64_t at_one, at_two, apart;
+	struct boot_place place[2];
 
 	if (g->count == 1)
 		return "the boot store has one copy: a power cut during its write may lose it, and then the slot that twinroot-settings.cfg names boots; give 'store-copy'";
-	one = disk_of(g->path[0], &at_one);
-	two = disk_of(g->path[1], &at_two);
-	if (!one || !two)
-		return "a copy of the boot store is a file: a power cut that damages the filesystem around it is not covered; give partitions";
-	apart = at_one > at_two ? at_one - at_two : at_two - at_one;
-	if (strcmp(one, two) == 0 && apart < ERASE_UNIT)
-		return "the copies of the boot store lie within 4 MiB of each other: a power cut may spoil both, where the storage erases such units";
-	return NULL;
+	boot_place_find(&place[0], g->path[0], 0, ARCHIVE);
+	boot_place_find(&place[1], g->path[1], 0, ARCHIVE);
+	return boot_place_caution(&place[0], &place[1]);
 }
 
 const struct boot_ops boot_grub = {

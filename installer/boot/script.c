@@ -9,6 +9,8 @@
 #include "installer/boot.h"
 #include "installer/proc.h"
 
+#define SAYS_MAX 2048
+
 static int script_open(struct boot *b, const struct config *c, struct art_err *err)
 {
 	(void)b;
@@ -45,11 +47,15 @@ static int call(struct boot *b, const char *verb, int slot, unsigned int tries,
 
 static int script_get(struct boot *b, struct boot_state *s, struct art_err *err)
 {
-	char out[2048], *line, *next;
+	char out[SAYS_MAX + 2], *line, *next;
 	int code = call(b, "get", -1, 0, 0, out, sizeof(out), err);
 
 	if (code < 0)
 		return code;
+	/* Cut somewhere: a number that has lost its end is another one. */
+	if (strlen(out) > SAYS_MAX)
+		return art_fail(err, ART_E_FAILED, "'%s get' says more than %d bytes",
+				b->config->boot_script, SAYS_MAX);
 	for (line = out; *line; line = next) {
 		char *value;
 

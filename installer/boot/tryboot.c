@@ -340,7 +340,9 @@ static int tryboot_reboot(struct boot *b, struct art_err *err)
 
 static const char *tryboot_caution(struct boot *b)
 {
-	(void)b;
+	/* The partition is not mounted, and a copy lies in the mount point. */
+	if (!beside_fat(b->config->boot_autoboot))
+		return "autoboot.txt is not on a FAT filesystem, so the firmware reads another one, if any: mount its partition";
 	return "autoboot.txt is one sector in one copy on a FAT filesystem; a card that loses it in a write starts either slot until boot-check has made it anew";
 }
 

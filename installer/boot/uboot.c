@@ -27,6 +27,7 @@
 #include <libuboot.h>
 
 #include "installer/boot.h"
+#include "installer/boot/place.h"
 #include "libartifact/util.h"
 
 #define PREFIX "twinroot_"
@@ -173,12 +174,77 @@ static int store_read(struct store *s, const struct config *c, struct art_err *e
 	return code;
 }
 
+/* A `device offset size` line of an fw_env.config, which is what the library takes for a copy. */
+struct line {
+	const char *config;
+	char device[256];
+	long long offset;
+	unsigned long long size;
+};
+
+/* How many there are. */
+static int read_lines(const char *path, struct line line[COPIES])
+{
+	FILE *f = fopen(path, "re");
+	char text[512];
+	int n = 0;
+
+	while (f && n < COPIES && fgets(text, sizeof(text), f)) {
+		line[n].config = path;
+		n += sscanf(text, "%255s %lli %llx", line[n].device, &line[n].offset,
+			    &line[n].size) == 3 &&
+		     line[n].device[0] != '#';
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Of both files, where the copies take turns. */
+static int read_all_lines(const struct config *c, struct line line[COPIES])
+{
+	struct line copy[COPIES];
+	int n = read_lines(c->boot_environment, line);
+
+	if (n == 0 || !c->boot_environment_copy || read_lines(c->boot_environment_copy, copy) == 0)
+		return n;
+	line[1] = copy[0];
+	return COPIES;
+}
+
+/* False: there is one copy, or the lines say nothing that is understood. */
+static bool find_places(const struct line line[COPIES], int n, struct boot_place place[COPIES])
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		boot_place_find(&place[i], line[i].device, line[i].offset, line[i].size);
+	return n == COPIES;
+}
+
+static int check_places(const struct config *c, struct art_err *err)
+{
+	struct line line[COPIES];
+	struct boot_place place[COPIES];
+
+	if (!find_places(line, read_all_lines(c, line), place) ||
+	    !boot_place_overlap(&place[0], &place[1]))
+		return 0;
+	return art_fail(err, ART_E_USAGE,
+			"the two copies of the environment overlap: '%s' at 0x%llx ('%s') and '%s' at 0x%llx ('%s')",
+			line[0].device, line[0].offset, line[0].config, line[1].device,
+			line[1].offset, line[1].config);
+}
+
 static int uboot_open(struct boot *b, const struct config *c, struct art_err *err)
 {
 	struct store s;
-	int code = store_read(&s, c, err);
+	int code = check_places(c, err);
 
 	(void)b;
+	if (code < 0)
+		return code;
+	code = store_read(&s, c, err);
 	store_free(&s);
 	return code;
 }
@@ -217,31 +283,17 @@ static int uboot_get(struct boot *b, struct boot_state *s, struct art_err *err)
 	return code;
 }
 
-/* The devices of the `device offset size` lines, which is what the library takes for copies: how many there are. */
-static int read_devices(const char *path, char device[COPIES][256])
-{
-	FILE *f = fopen(path, "re");
-	char line[512];
-	int n = 0;
-
-	while (f && n < COPIES && fgets(line, sizeof(line), f))
-		n += sscanf(line, "%255s %*i %*i", device[n]) == 1 && device[n][0] != '#';
-	if (f)
-		fclose(f);
-	return n;
-}
-
 /*
  * The library does not say when what it wrote did not reach the medium, and what is read again comes out of the cache. A
  * descriptor that was opened before the write hears of it.
  */
 static void watch_open(const char *path, int fd[COPIES])
 {
-	char device[COPIES][256];
-	int i, n = read_devices(path, device);
+	struct line line[COPIES];
+	int i, n = read_lines(path, line);
 
 	for (i = 0; i < COPIES; i++)
-		fd[i] = i < n ? open(device[i], O_RDWR | O_CLOEXEC | O_NONBLOCK) : -1;
+		fd[i] = i < n ? open(line[i].device, O_RDWR | O_CLOEXEC | O_NONBLOCK) : -1;
 }
 
 static int watch_close(const char *path, int fd[COPIES], struct art_err *err)
@@ -283,11 +335,40 @@ static int set_words(struct uboot_ctx *ctx, const struct boot_state *s, struct a
 	return 0;
 }
 
+static bool is_kept(const struct copy *from, const char *name)
+{
+	const struct other *o = from->others;
+
+	while (o && strcmp(o->name, name) != 0)
+		o = o->next;
+	return o != NULL;
+}
+
+/* What others have deleted in the copy FROM since this one was written. */
+static int remove_deleted(struct uboot_ctx *ctx, const struct copy *from, struct art_err *err)
+{
+	void *var = libuboot_iterator(ctx, NULL);
+
+	while (var) {
+		const char *name = libuboot_getname(var);
+
+		/* Before the variable goes. */
+		var = libuboot_iterator(ctx, var);
+		if (strncmp(name, PREFIX, strlen(PREFIX)) != 0 && !is_kept(from, name) &&
+		    libuboot_set_env(ctx, name, NULL) < 0)
+			return art_fail(err, ART_E_FAILED, "cannot remove the variable '%s'", name);
+	}
+	return 0;
+}
+
 /* What makes this copy the one that counts, and what others keep. */
 static int set_turn(struct uboot_ctx *ctx, const struct copy *from, struct art_err *err)
 {
 	const struct other *o;
+	int code = from ? remove_deleted(ctx, from, err) : 0;
 
+	if (code < 0)
+		return code;
 	for (o = from ? from->others : NULL; o; o = o->next)
 		if (libuboot_set_env(ctx, o->name, o->value) < 0)
 			return art_fail(err, ART_E_FAILED, "cannot set a variable");
@@ -366,11 +447,12 @@ static int uboot_noop(struct boot *b, struct art_err *err)
 
 static const char *uboot_caution(struct boot *b)
 {
-	char device[COPIES][256];
+	struct line line[COPIES];
+	struct boot_place place[COPIES];
 
-	if (b->config->boot_environment_copy || read_devices(b->config->boot_environment, device) > 1)
-		return NULL;
-	return "the environment has one copy, which a cut write tears";
+	if (!find_places(line, read_all_lines(b->config, line), place))
+		return "the environment has one copy, which a cut write tears";
+	return boot_place_caution(&place[0], &place[1]);
 }
 
 const struct boot_ops boot_uboot = {

@@ -93,6 +93,21 @@ EFIVARFS_PATH=$efivars/ "$top_build/artifact-install" -c numbers.conf status | g
 sed 's/Twinroot A/Twinroot/' dev/install.conf >wrong.conf
 expect_exit 2 env EFIVARFS_PATH=$efivars/ "$top_build/artifact-install" -c wrong.conf status
 expect_err "no EFI boot entry is called 'Twinroot'"
+cp dev/install.conf labels.conf
+sed 's/Boot00A2/Boot00a2/' numbers.conf >dev/install.conf
+expect_exit 0 inst status
+cp dev/a.img before.img
+for entry in Boot0001 Boot00A2; do
+	mv "$efivars/$entry"-* gone
+	for act in status "install v1.artifact" commit; do
+		# shellcheck disable=SC2086
+		expect_error 2 usage inst $act
+		expect_err "there is no EFI boot entry '$entry'"
+	done
+	mv gone "$efivars/$entry-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+done
+cmp before.img dev/a.img
+cp labels.conf dev/install.conf
 cp "$efivars"/Boot0001-* "$efivars/Boot0003-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 expect_exit 2 inst status
 expect_err "more than one EFI boot entry is called 'Twinroot A'"

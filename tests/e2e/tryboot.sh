@@ -48,6 +48,7 @@ step "a factory's file; install; trial; commit"
 factory
 firmware
 status_is a a none 0
+json "d['boot']['caution']" | grep -q 'not on a FAT filesystem' || fail "no caution about a file that the firmware does not read"
 inode=$(stat -c %i "$auto")
 expect_exit 0 inst install v1.artifact
 slot_is b v1.artifact

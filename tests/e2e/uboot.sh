@@ -43,6 +43,8 @@ for copies in 1 2; do
 	rm -rf dev/state
 	environment $copies
 	[ $copies = 1 ] || cp env1 first.env
+	expect_exit 0 inst status
+	case $copies in 1) expect_out "the environment has one copy" ;; 2) expect_out "a copy of the boot store is a file" ;; esac
 	expect_exit 0 inst status --json
 	[ "$(json "d['boot']['backend'], d['boot']['default'], d['running']")" = '["uboot", "a", "a"]' ] || fail "status"
 	expect_exit 0 inst install v1.artifact
@@ -115,7 +117,21 @@ copy fw_env.config twinroot_trial b
 copy fw_env.config twinroot_left 4
 copy fw_env.config other kept
 expect_exit 0 inst status --json
-[ "$(json "d['boot']['caution']")" = null ] || fail "a caution about two copies"
+json "d['boot']['caution']" | grep -q 'is a file' || fail "no caution about files"
+step "what others delete and add in the copy that counts is so in the next one too"
+others() { fw_printenv -c "$1" | grep -v '^twinroot_'; }
+printf 'other=\nadded=1\nanother=2\n' >set.txt
+fw_setenv -c fw_env.config -s set.txt
+fw_setenv -c copy.config stale 1
+expect_exit 0 inst rollback
+copy copy.config twinroot_sequence c
+copy copy.config twinroot_bad b
+others copy.config >have
+printf 'added=1\nanother=2\n' | diff - have
+expect_exit 0 inst install v1.artifact
+copy copy.config twinroot_trial b
+others fw_env.config | diff have -
+others copy.config | diff have -
 for n in 1 2; do
 	cp env$n save
 	dd if=/dev/urandom of=env$n bs=1000 count=1 conv=notrunc 2>/dev/null
@@ -123,6 +139,45 @@ for n in 1 2; do
 	[ "$(json "d['boot']['default'], d['boot']['trial'], d['boot']['bad'] if 'bad' in d['boot'] else 0" | cut -c 1-5)" = '["a",' ] || fail "with env$n torn"
 	cp save env$n
 done
+step "copies where there is no room for both; in one file there is, with a caution"
+cp fw_env.config one.save
+cp copy.config two.save
+truncate -s 8388608 both
+ln -s both other-name
+mkenvimage -s 0x4000 -o env.save env.txt
+for offset in 0x0 0x7fc000; do
+	dd if=env.save of=both bs=4096 seek=$((offset / 4096)) conv=notrunc status=none
+done
+overlap() { # CONFIG CONFIG: both are named
+	cp both before.both
+	for act in status "install v1.artifact"; do
+		# shellcheck disable=SC2086
+		expect_error 2 usage inst $act
+		expect_err "copies of the environment overlap: '$tmp/both' at 0x0 ('$tmp/$1') and '$tmp/"
+		expect_err "('$tmp/$2')"
+	done
+	cmp before.both both
+}
+printf '%s 0x0 0x4000\n' "$tmp/both" >fw_env.config
+printf '# the copy\n%s 0x0 0x4000\n' "$tmp/other-name" >copy.config
+overlap fw_env.config copy.config
+printf '%s 0x2000 0x4000\n' "$tmp/both" >copy.config
+overlap fw_env.config copy.config
+cp dev/install.conf turns.conf
+sed -i '/^environment-copy/d' dev/install.conf
+printf '%s 0x0 0x4000\n%s 0x0 0x4000\n' "$tmp/both" "$tmp/both" >fw_env.config
+overlap fw_env.config fw_env.config
+cp turns.conf dev/install.conf
+rm -rf dev/state
+printf '%s 0x0 0x4000\n' "$tmp/both" >fw_env.config
+printf '%s 0x7fc000 0x4000\n' "$tmp/both" >copy.config
+expect_exit 0 inst install v1.artifact
+copy copy.config twinroot_sequence a
+copy fw_env.config twinroot_trial b
+expect_exit 0 inst status
+expect_out "not safe against every power cut: a copy of the boot store is a file"
+cp one.save fw_env.config
+cp two.save copy.config
 step "a copy that the boot script would pass over does not count here"
 printf 'twinroot_default=b\n' | mkenvimage -s 0x4000 -o env1 -
 expect_exit 0 inst status --json

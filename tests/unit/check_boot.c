@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "installer/boot.h"
 #include "installer/boot/efivars.h"
 #include "installer/boot/evidence.h"
+#include "installer/boot/place.h"
 #include "installer/boot/words.h"
 #include "tests/unit/run.h"
 
@@ -385,6 +387,157 @@ START_TEST(efi_texts)
 }
 END_TEST
 
+/* A sysfs with two disks, 8:0 with three partitions and 8:16, and a flash device of 128 KiB blocks. */
+static void make_sysfs(void)
+{
+	static const struct {
+		const char *number, *folder, *start;
+	} nodes[] = {
+		{ "8:0", "sda", NULL },
+		{ "8:1", "sda/sda1", "2048\n" },
+		{ "8:2", "sda/sda2", "10240\n" },
+		{ "8:3", "sda/sda3", "10239\n" },
+		{ "8:16", "sdb", NULL },
+	};
+	char name[512], target[128];
+	size_t i;
+
+	put_text("/dev/char/90:0/erasesize", "131072\n");
+	put_text("/dev/block/none", "");
+	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		snprintf(name, sizeof(name), "/devices/%s/dev", nodes[i].folder);
+		snprintf(target, sizeof(target), "%s\n", nodes[i].number);
+		put_text(name, target);
+		snprintf(name, sizeof(name), "/devices/%s/size", nodes[i].folder);
+		put_text(name, "32768\n");
+		snprintf(name, sizeof(name), "/devices/%s/start", nodes[i].folder);
+		if (nodes[i].start)
+			put_text(name, nodes[i].start);
+		snprintf(name, sizeof(name), "%s/dev/block/%s", root, nodes[i].number);
+		snprintf(target, sizeof(target), "../../devices/%s", nodes[i].folder);
+		ck_assert_int_eq(symlink(target, name), 0);
+	}
+}
+
+static struct boot_place place_at(mode_t mode, unsigned int major, unsigned int minor,
+				  int64_t offset)
+{
+	const struct stat st = { .st_mode = mode, .st_rdev = makedev(major, minor), .st_ino = minor };
+	struct boot_place p;
+
+	boot_place_of(&p, root, &st, offset, 0x4000);
+	return p;
+}
+
+START_TEST(places)
+{
+	static const struct {
+		mode_t mode;
+		unsigned int major;
+		unsigned int minor[2];
+		int64_t offset[2];
+		bool overlap;
+		const char *caution;
+	} pairs[] = {
+		/* One partition. */
+		{ S_IFBLK, 8, { 1, 1 }, { 0, 0x400000 }, false, NULL },
+		{ S_IFBLK, 8, { 1, 1 }, { 0x400000, 0 }, false, NULL },
+		{ S_IFBLK, 8, { 1, 1 }, { 0, 0x3fc000 }, false, "within 4 MiB" },
+		{ S_IFBLK, 8, { 1, 1 }, { 0, 0x4000 }, false, "within 4 MiB" },
+		{ S_IFBLK, 8, { 1, 1 }, { 0, 0x3fff }, true, "within 4 MiB" },
+		{ S_IFBLK, 8, { 1, 1 }, { 0, 0 }, true, "within 4 MiB" },
+		/* The last 16 KiB of 16 MiB. */
+		{ S_IFBLK, 8, { 1, 1 }, { 0xffc000, -0x4000 }, true, "within 4 MiB" },
+		{ S_IFBLK, 8, { 1, 1 }, { 0, -0x4000 }, false, NULL },
+		/* The first reaches into the unit of the second, which starts at 8 MiB - 8 KiB. */
+		{ S_IFBLK, 8, { 0, 0 }, { 0x3fe000, 0x7fe000 }, false, "within 4 MiB" },
+		/* Partitions, which begin 4 MiB apart and a sector less. */
+		{ S_IFBLK, 8, { 1, 2 }, { 0, 0 }, false, NULL },
+		{ S_IFBLK, 8, { 1, 3 }, { 0, 0 }, false, "within 4 MiB" },
+		{ S_IFBLK, 8, { 1, 0 }, { 0, 0x100000 }, true, "within 4 MiB" },
+		{ S_IFBLK, 8, { 0, 16 }, { 0, 0 }, false, NULL },
+		/* Flash that says its blocks, flash that does not, files. */
+		{ S_IFCHR, 90, { 0, 0 }, { 0, 0x20000 }, false, NULL },
+		{ S_IFCHR, 90, { 0, 0 }, { 0, 0x10000 }, false, "one erase block" },
+		{ S_IFCHR, 90, { 0, 0 }, { 0, 0 }, true, "one erase block" },
+		{ S_IFCHR, 90, { 0, 2 }, { 0, 0 }, false, NULL },
+		{ S_IFCHR, 90, { 2, 2 }, { 0, 0x4000 }, false, NULL },
+		{ S_IFREG, 0, { 5, 5 }, { 0, 0x800000 }, false, "is a file" },
+		{ S_IFREG, 0, { 5, 5 }, { 0, 0x2000 }, true, "is a file" },
+		{ S_IFREG, 0, { 5, 6 }, { 0, 0 }, false, "is a file" },
+	};
+	struct boot_place a, b;
+	const char *caution;
+	size_t i;
+
+	make_sysfs();
+	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		a = place_at(pairs[i].mode, pairs[i].major, pairs[i].minor[0], pairs[i].offset[0]);
+		b = place_at(pairs[i].mode, pairs[i].major, pairs[i].minor[1], pairs[i].offset[1]);
+		ck_assert_msg(boot_place_overlap(&a, &b) == pairs[i].overlap, "pair %zu", i);
+		ck_assert_msg(boot_place_overlap(&b, &a) == pairs[i].overlap, "pair %zu", i);
+		caution = boot_place_caution(&a, &b);
+		ck_assert_msg(!caution == !pairs[i].caution, "pair %zu: %s", i, caution);
+		ck_assert_msg(!caution || strstr(caution, pairs[i].caution), "pair %zu: %s", i,
+			      caution);
+	}
+}
+END_TEST
+
+/* UBI volumes go by names that are none of files. */
+START_TEST(places_by_name)
+{
+	struct boot_place a, b;
+
+	boot_place_find(&a, "/dev/ubi0:env", 0, 0x4000);
+	boot_place_find(&b, "/dev/ubi0:env-copy", 0, 0x4000);
+	ck_assert(!boot_place_overlap(&a, &b));
+	ck_assert_ptr_null(boot_place_caution(&a, &b));
+	ck_assert(boot_place_overlap(&a, &a));
+}
+END_TEST
+
+/* A program whose `get` prints LEN bytes: lines that say nothing new, and the transaction as the last. */
+static void make_script(char program[128], size_t len)
+{
+	static const char last[] = "transaction=123456\n";
+	char text[4096];
+	size_t n = (size_t)snprintf(text, sizeof(text), "#!/bin/sh\ncat <<'END'\ndefault=a\n");
+	size_t end = n + len - strlen("default=a\n") - strlen(last);
+
+	while (end - n >= 14)
+		n += (size_t)sprintf(text + n, "left=0\n");
+	n += (size_t)sprintf(text + n, "left=%0*d\n", (int)(end - n - 6), 0);
+	n += (size_t)sprintf(text + n, "%sEND\n", last);
+	snprintf(program, 128, "%s/boot.sh", root);
+	write_file(program, text, n);
+	ck_assert_int_eq(chmod(program, 0700), 0);
+}
+
+/* What a program says is never cut: a number that has lost its end would be another one. */
+START_TEST(script_says_much)
+{
+	struct boot_state s;
+	char program[128];
+	size_t len;
+
+	config.boot_backend = (char *)"script";
+	config.boot_script = program;
+	for (len = 2040; len <= 2080; len++) {
+		make_script(program, len);
+		ck_assert_int_eq(boot_open(&boot, &config, &err), 0);
+		if (len <= 2048) {
+			ck_assert_msg(boot_get(&boot, &s, &err) == 0, "%zu: %s", len, err.text);
+			ck_assert_uint_eq(s.transaction, 123456);
+		} else {
+			ck_assert_msg(boot_get(&boot, &s, &err) == ART_E_FAILED, "%zu", len);
+			ck_assert_ptr_nonnull(strstr(err.text, "boot.sh get' says more than 2048 bytes"));
+		}
+		boot_close(&boot);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("boot");
@@ -396,12 +549,15 @@ int main(void)
 	tcase_add_test(t, tryboot_both_bad);
 	tcase_add_test(t, tryboot_every_bit);
 	tcase_add_test(t, tryboot_configuration);
+	tcase_add_test(t, script_says_much);
 	tcase_add_test(t, words);
 	tcase_add_test(t, evidence_command_line);
 	tcase_add_test(t, evidence_firmware);
 	tcase_add_test(t, evidence_efi);
 	tcase_add_test(t, evidence_loader);
 	tcase_add_test(t, efi_texts);
+	tcase_add_test(t, places);
+	tcase_add_test(t, places_by_name);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
