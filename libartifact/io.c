@@ -128,6 +128,28 @@ static int open_directory_of(const char *path)
 	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+int art_out_check(const char *path, struct art_err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	return art_fail(err, ART_E_USAGE,
+			"'%s' is there and is not a regular file: give the output another name", path);
+}
+
+int art_out_check_input(const char *path, const char *input, struct art_err *err)
+{
+	struct stat out, in;
+
+	if (!input || stat(path, &out) < 0 || stat(input, &in) < 0)
+		return 0;
+	if (out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+		return 0;
+	return art_fail(err, ART_E_USAGE, "'%s' is an input, and would be lost: give the output another name",
+			path);
+}
+
 /* Without a name if the filesystem can, else hidden. */
 static int open_temp(struct art_out *o)
 {

@@ -122,6 +122,32 @@ cp old.artifact hurt.artifact
 flip hurt.artifact $(($(stat -c %s hurt.artifact) - 2000)) 3
 expect_exit 3 "$inspect" image $k -o none.img hurt.artifact
 [ ! -e none.img ] || fail "a damaged artifact left an image"
+step "places that an image cannot have"
+cp old.artifact kept.artifact
+mkdir place
+mkfifo pipe
+ln -s again.img image.link
+ln -s nothing dangling
+ln -s old.artifact input.link
+for out in place pipe image.link dangling input.link; do
+	expect_error 2 usage "$inspect" image $k -o "$out" old.artifact
+	expect_err "'$out' is there and is not a regular file: give the output another name"
+done
+[ -p pipe ] && [ -L image.link ] && [ -L dangling ] || fail "what is no regular file was replaced"
+expect_error 2 usage "$inspect" image $k -o old.artifact old.artifact
+expect_err "'old.artifact' is an input, and would be lost"
+expect_error 2 usage "$inspect" image $k -o old.artifact input.link
+# shellcheck disable=SC2016
+expect_exit 2 sh -c '"$0" image --keys good.keys -o old.artifact - <old.artifact' "$inspect"
+expect_error 2 usage "$inspect" image --keys good.keys/good.pub.pem -o good.keys/good.pub.pem old.artifact
+expect_error 2 usage "$inspect" image $k -o - old.artifact
+expect_err "not written to standard output"
+[ ! -e ./- ] || fail "a file '-'"
+cmp old.artifact kept.artifact || fail "the input was overwritten"
+# A regular file is replaced.
+echo x >there.img
+expect_exit 0 "$inspect" image $k -o there.img old.artifact
+cmp again.img there.img
 
 step extract
 mkdir all

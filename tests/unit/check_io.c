@@ -100,6 +100,28 @@ START_TEST(out_has_no_name_before_commit)
 }
 END_TEST
 
+START_TEST(out_is_no_device_link_or_input)
+{
+	struct art_err err;
+
+	put_file("a", "a", 1);
+	ck_assert_int_eq(link("a", "b"), 0);
+	ck_assert_int_eq(symlink("a", "l"), 0);
+	ck_assert_int_eq(art_out_check("a", &err), 0);
+	ck_assert_int_eq(art_out_check("nothing", &err), 0);
+	ck_assert_int_eq(art_out_check("l", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check("/dev/null", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check(".", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check_input("a", "nothing", &err), 0);
+	ck_assert_int_eq(art_out_check_input("nothing", "a", &err), 0);
+	ck_assert_int_eq(art_out_check_input("a", NULL, &err), 0);
+	ck_assert_int_eq(art_out_check_input("a", "/dev/null", &err), 0);
+	ck_assert_int_eq(art_out_check_input("a", "./b", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check_input("a", "l", &err), ART_E_USAGE);
+	ck_assert_int_eq(unlink("a") + unlink("b") + unlink("l"), 0);
+}
+END_TEST
+
 START_TEST(write_past_a_full_device)
 {
 	struct art_err err;
@@ -255,6 +277,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, out_appears_complete);
 	tcase_add_test(t, out_abort_leaves_nothing);
+	tcase_add_test(t, out_is_no_device_link_or_input);
 	tcase_add_test(t, write_past_a_full_device);
 	tcase_add_test(t, source_seeks_in_a_file);
 	tcase_add_test(t, source_reads_a_pipe_forward);
