@@ -129,6 +129,36 @@ done
 expect_exit 1 "$inspect" diff --keys good.keys --payload nothing boot.1.artifact boot.2.artifact
 expect_err "has no payload 'nothing'"
 
+step "a patch: one that is named must be good, one that lies beside the artifact is left out"
+"$mkartifact" delta -q --key good.pem old.artifact new.artifact
+patch=$(ls new.artifact.patches/*)
+patched() { # WANT: what diff says of the patch's size
+	expect_exit 0 "$inspect" diff --json --keys good.keys old.artifact new.artifact
+	[ "$(json 'd["download"]["patch"] and d["download"]["patch"]["size"]')" = "$1" ] || fail "$(cat out)"
+}
+patched "$(stat -c %s "$patch")"
+refuse_err "patch"
+cp "$patch" good.patch
+make_key stranger
+for what in damaged untrusted other artifact; do
+	case $what in
+	damaged) flip "$patch" 700; status=4 ;;
+	untrusted) "$mkartifact" delta -q --key stranger.pem -o "$patch" old.artifact new.artifact; status=4 ;;
+	other) "$mkartifact" delta -q --key good.pem -o "$patch" new.artifact attributes.artifact; status=5 ;;
+	artifact) cp new.artifact "$patch"; status=2 ;;
+	esac
+	patched null
+	expect_err "the patch beside 'new.artifact' is not counted: $patch: "
+	expect_exit 0 "$inspect" diff --keys good.keys old.artifact new.artifact
+	expect_out "download: "
+	refuse_out "with the patch: "
+	expect_exit $status "$inspect" diff --keys good.keys --patch "$patch" old.artifact new.artifact
+	expect_err "$patch: "
+done
+expect_exit 0 "$inspect" diff --keys good.keys --patch good.patch old.artifact new.artifact
+expect_out "with the patch: "
+refuse_err "not counted"
+
 step "over http: metadata, and what cannot be told without a look"
 mkdir web
 mv new.artifact web/
