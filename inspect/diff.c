@@ -102,29 +102,30 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+/* Names and versions are printable already (diff_text). */
 static void print_item(char mark, const json_t *item)
 {
 	printf("  %c ", mark);
 	if (json_is_string(item)) {
-		text_print(stdout, json_string_value(item));
+		fputs(json_string_value(item), stdout);
 	} else if (json_object_get(item, "path")) {
 		const json_t *what = json_object_get(item, "what");
 
-		text_print(stdout, text_of(item, "path"));
+		fputs(text_of(item, "path"), stdout);
 		fputs(" (", stdout);
 		for (size_t i = 0; i < json_array_size(what); i++)
 			printf("%s%s", i ? ", " : "",
 			       json_string_value(json_array_get(what, i)));
 		putchar(')');
 	} else {
-		text_print(stdout, text_of(item, "name"));
+		fputs(text_of(item, "name"), stdout);
 		putchar(' ');
 		if (json_object_get(item, "old")) {
-			text_print(stdout, text_of(item, "old"));
+			fputs(text_of(item, "old"), stdout);
 			fputs(" -> ", stdout);
-			text_print(stdout, text_of(item, "new"));
+			fputs(text_of(item, "new"), stdout);
 		} else {
-			text_print(stdout, text_of(item, "version"));
+			fputs(text_of(item, "version"), stdout);
 		}
 	}
 	putchar('\n');

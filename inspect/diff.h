@@ -21,6 +21,10 @@ struct diff_image {
 int diff_manifest(struct inspect_file *old, struct inspect_file *now, json_t **out,
 		  struct art_err *err);
 
+/* A name out of an image, for the lists of diff_packages and diff_files: for JSON as it is; for people as it is to be printed, which
+ * cannot be made of the former. NULL: out of memory. */
+json_t *diff_text(const char *text);
+
 /* {"added": [{name, version}], "removed": [...], "changed": [{name, old, new}]} */
 int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out,
 		  struct art_err *err);

@@ -270,6 +270,33 @@ expect_exit 0 "$inspect" diff $k --json old.artifact old.artifact
 [ "$(json '[d["manifest"], d["files"]["changed"], d["download"]["chunks"]]')" = '[{}, [], 0]' ] || fail "no difference"
 assert_no_litter
 
+step "diff prints names as ls does"
+mkdir odd
+cp -r odd even
+python3 - <<'END'
+for name in (b"\xff", b"back\\slash", b"\\xff", b"gr\xc3\xbcn", b"new\nline", b"both\\\xfe"):
+    open(b"even/" + name, "w").close()
+END
+for n in odd even; do
+	truncate -s 1M $n.img
+	mke2fs -q -t ext4 -O ^has_journal -d $n $n.img
+	make_artifact $n.artifact good --image $n.img --filesystem ext4
+done
+# shellcheck disable=SC2086
+{
+	expect_exit 0 "$inspect" ls $k even.artifact
+	grep -v lost+found out | sort >listed
+	[ "$(grep -cF -e '/\xff' -e '/back\\slash' -e '/\\xff' -e '/new\x0aline' -e '/both\\\xfe' listed)" = 5 ] || fail "ls: $(cat listed)"
+	expect_exit 0 "$inspect" diff $k odd.artifact even.artifact
+	sed -n 's/^  + //p' out | sort | diff listed - || fail "names of files that were added"
+	expect_exit 0 "$inspect" diff $k even.artifact odd.artifact
+	sed -n 's/^  - //p' out | sort | diff listed - || fail "names of files that were removed"
+	expect_exit 0 "$inspect" diff --json $k odd.artifact even.artifact
+	json '"\n".join(sorted(map(ascii, d["files"]["added"])))' >diffed
+	expect_exit 0 "$inspect" ls --json $k even.artifact
+	json '"\n".join(sorted(ascii(e["path"]) for e in d["entries"] if "lost" not in e["path"]))' | diff - diffed || fail "names in JSON"
+}
+
 step "an image whose bytes were changed"
 cp old.artifact bad.artifact
 flip bad.artifact $(($(wc -c <bad.artifact) - 2048)) 3
