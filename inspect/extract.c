@@ -217,6 +217,17 @@ static int make_file(struct extract *x, int at, const char *leaf,
 	return code;
 }
 
+/* The owner and attributes that it has in the image; mode and time when everything is in it. */
+static int adopt_dir(struct extract *x, int at, const char *leaf, int fd,
+		     const struct art_fs_entry *e, struct art_err *err)
+{
+	int code = remember_dir(x, e, err);
+
+	if (code == 0)
+		code = art_fs_xattrs(x->fs, e->path, set_xattr, &fd, err);
+	return code ? code : set_owner(x, at, leaf, e, err);
+}
+
 /* 1: PATH is now another name of a file that has been extracted before. */
 static int try_link(struct extract *x, int at, const char *leaf,
 		    const struct art_fs_entry *e, struct art_err *err)
@@ -241,18 +252,18 @@ static int try_link(struct extract *x, int at, const char *leaf,
 static int make_dir(struct extract *x, int at, const char *leaf,
 		    const struct art_fs_entry *e, struct art_err *err)
 {
+	bool made = mkdirat(at, leaf, 0700) == 0;
 	int fd, code;
 
-	if (mkdirat(at, leaf, 0700) < 0 && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
 	fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot go into '%s'", e->path);
-	code = art_fs_xattrs(x->fs, e->path, set_xattr, &fd, err);
-	if (code == 0)
-		code = set_owner(x, at, leaf, e, err);
+	/* One that was there before is its owner's, not the image's. */
+	code = made ? adopt_dir(x, at, leaf, fd, e, err) : 0;
 	close(fd);
-	return code < 0 ? code : remember_dir(x, e, err);
+	return code;
 }
 
 static int make_special(struct extract *x, int at, const char *leaf,
