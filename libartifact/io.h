@@ -52,6 +52,8 @@ int art_out_check_input(const char *path, const char *input, struct art_err *err
 int art_out_open(struct art_out *out, const char *path, unsigned int mode,
 		 struct art_err *err);
 int art_out_commit(struct art_out *out, struct art_err *err);
+/* Instead of art_out_commit: not synced, and never in the place of anything, which is ART_E_IO with EEXIST. */
+int art_out_place(struct art_out *out, struct art_err *err);
 void art_out_abort(struct art_out *out);
 
 #endif

@@ -164,7 +164,7 @@ cmp root/bin/noise all/bin/noise
 [ "$(stat -c %b all/deep/er/hole)" -lt 16 ] || fail "a hole was filled"
 # shellcheck disable=SC2086
 expect_exit 6 "$inspect" extract $k -C all old.artifact /etc/hello
-expect_err "File exists"
+expect_err "'/etc/hello' is there already, and nothing is overwritten: remove it, or name another directory with -C"
 mkdir some
 # shellcheck disable=SC2086
 expect_exit 0 "$inspect" extract $k -C some old.artifact /deep /etc/hello

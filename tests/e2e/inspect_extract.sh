@@ -48,4 +48,59 @@ mkdir fresh
 expect_exit 0 "$inspect" extract --keys good.keys -C fresh a.artifact
 [ "$(stat -c %a:%Y fresh/etc fresh/home)" = "$(stat -c %a:%Y root/etc root/home)" ] || fail "directories that were made"
 
+step "what is in the way"
+for at in /etc/hello /etc/link /etc/hard /home; do
+	rm -rf way
+	mkdir way way/etc
+	echo own >"way$at"
+	expect_error 6 io "$inspect" extract --keys good.keys -C way a.artifact
+	expect_err "'$at' is there already, and nothing is overwritten: remove it, or name another directory with -C"
+	[ "$(cat "way$at")" = own ] || fail "$at was overwritten"
+done
+
+# Every file in $1 is whole, with its mode and time.
+whole() {
+	(cd "$1" && find . -type f) | sed 's/^\.//' >found
+	while read -r at; do
+		cmp "$1$at" "root$at" || fail "$at is half there"
+		[ "$(stat -c %a:%Y "$1$at")" = "$(stat -c %a:%Y "root$at")" ] || fail "mode or time of $at"
+	done <found
+}
+
+step "an error: no half file, and directories as they should be"
+cp a.artifact bad.artifact
+python3 - <<'END'
+data = bytearray(open("bad.artifact", "rb").read())
+want = open("root/bin/3", "rb").read()
+at = data.find(want[100000:100064])
+assert at > 0
+data[at] ^= 1
+open("bad.artifact", "wb").write(data)
+END
+mkdir bad
+expect_error 3 chunk-stored "$inspect" extract --keys good.keys -C bad bad.artifact /home /bin
+whole bad
+[ -e bad/bin/1 ] && [ ! -e bad/bin/3 ] && [ "$(ls -A bad bad/bin | wc -l)" -le 8 ] || fail "what is there: $(ls -lAR bad)"
+[ "$(stat -c %a bad/bin bad/home/private)" = "$(stat -c %a root/bin root/home/private)" ] || fail "modes of directories"
+
+if [ -f "$top_build/failio.so" ]; then
+	step "killed, or refused a call, anywhere"
+	head -c 16 /dev/zero >count
+	mkdir none
+	expect_exit 0 env FAULT_FILE="$tmp/count" FAULT_AT=0 LD_PRELOAD="$top_build/failio.so" "$inspect" extract --keys good.keys -C none a.artifact
+	calls=$(python3 -c 'import struct; print(struct.unpack("=QQ", open("count", "rb").read(16))[0])')
+	for how in kill eio; do
+		for n in $(seq 1 20); do
+			head -c 16 /dev/zero >count
+			rm -rf cut
+			mkdir cut
+			FAULT_FILE=$tmp/count FAULT_AT=$((calls * n / 21)) FAULT_HOW=$how LD_PRELOAD="$top_build/failio.so" \
+				"$inspect" extract --keys good.keys -C cut a.artifact >out 2>err || :
+			whole cut
+			[ $how = kill ] || [ ! -d cut/home/private ] || [ "$(stat -c %a cut/home/private)" = 700 ] || fail "call $n"
+			[ $how = kill ] || [ ! -d cut/bin ] || [ "$(stat -c %a cut/bin)" = 755 ] || fail "mode of a directory after call $n"
+		done
+	done
+fi
+
 assert_no_litter
