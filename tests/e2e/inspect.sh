@@ -270,6 +270,20 @@ expect_exit 0 "$inspect" diff $k --json old.artifact old.artifact
 [ "$(json '[d["manifest"], d["files"]["changed"], d["download"]["chunks"]]')" = '[{}, [], 0]' ] || fail "no difference"
 assert_no_litter
 
+step "a reader that goes away: status 6, without a word"
+# shellcheck disable=SC2086
+{
+	for c in "cat $k old.artifact /bin/noise" "ls -R $k old.artifact" "packages $k old.artifact" "show $k --json old.artifact" \
+		"diff $k old.artifact new.artifact"; do
+		{ sleep 0.2; "$inspect" $c 2>err && echo 0 >status || echo $? >status; } | :
+		[ "$(cat status)" = 6 ] && [ ! -s err ] || fail "$c: $(cat status err)"
+	done
+	{ "$inspect" cat $k old.artifact /bin/noise /bin/noise 2>err || :; } | head -c 5 >/dev/null
+	[ ! -s err ] || fail "$(cat err)"
+	expect_exit 6 sh -c '"$@" >/dev/full' sh "$inspect" cat $k old.artifact /bin/noise
+	expect_err "cannot write standard output: No space"
+}
+
 step "diff prints names as ls does"
 mkdir odd
 cp -r odd even
