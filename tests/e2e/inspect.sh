@@ -284,6 +284,20 @@ step "a reader that goes away: status 6, without a word"
 	expect_err "cannot write standard output: No space"
 }
 
+step "no room for temporary files: it says where"
+small() { # COMMAND...: files may have 512 bytes
+	expect_exit 6 sh -c 'ulimit -f 1; exec "$@" >/dev/null' sh "$@"
+	expect_err "cannot write 'a temporary file in $TMPDIR (TMPDIR)': File too large"
+}
+make_artifact copies.artifact good
+# shellcheck disable=SC2086
+{
+	small "$inspect" verify --deep $k copies.artifact
+	small "$inspect" diff $k old.artifact new.artifact
+	small sh -c 'cat old.artifact | "$@"' sh "$inspect" ls $k -
+}
+assert_no_litter
+
 step "diff prints names as ls does"
 mkdir odd
 cp -r odd even
