@@ -298,6 +298,14 @@ make_artifact copies.artifact good
 }
 assert_no_litter
 
+step "an option that the command does not take is named"
+expect_exit 2 "$inspect" show --payload boot old.artifact
+expect_err "'show' does not take --payload"
+expect_exit 2 "$inspect" show -C /tmp old.artifact
+expect_err "'show' does not take --directory"
+expect_exit 2 "$inspect" verify -lR --keys good.keys old.artifact
+expect_err "'verify' does not take --long"
+
 step "diff prints names as ls does"
 mkdir odd
 cp -r odd even
