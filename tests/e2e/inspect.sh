@@ -306,6 +306,18 @@ expect_err "'show' does not take --directory"
 expect_exit 2 "$inspect" verify -lR --keys good.keys old.artifact
 expect_err "'verify' does not take --long"
 
+step "--json of what gives files"
+# shellcheck disable=SC2086
+{
+	expect_exit 0 "$inspect" image --json $k -o json.img old.artifact
+	[ ! -s out ] || fail "$(cat out)"
+	mkdir json
+	expect_exit 0 "$inspect" extract --json $k -C json old.artifact /etc
+	[ ! -s out ] || fail "$(cat out)"
+	expect_exit 6 "$inspect" extract --json $k -C json old.artifact /etc
+	[ "$(json 'd["error"]["exit"]')" = 6 ] || fail "$(cat out)"
+}
+
 step "diff prints names as ls does"
 mkdir odd
 cp -r odd even
