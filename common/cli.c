@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,6 +145,14 @@ static void print_json_error(const char *name, int status, const char *text,
 	json_decref(root);
 }
 
+/* A reader that has seen enough (head) is no fault of ours to explain. errno may be of another call by now. */
+static bool is_reader_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return ferror(stdout) && poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP));
+}
+
 int cli_fail_report(const struct art_err *err, struct json_t *report)
 {
 	const char *name = art_code_name(err->code);
@@ -154,6 +163,8 @@ int cli_fail_report(const struct art_err *err, struct json_t *report)
 		name = art_code_name(ART_E_FAILED);
 		status = art_code_exit(ART_E_FAILED);
 	}
+	if (err->sys_errno == EPIPE && is_reader_gone())
+		return status;
 	if (cli.level >= CLI_INFO)
 		cli_message(CLI_ERROR, "%s [%s]", err->text, name);
 	else
@@ -186,8 +197,7 @@ int cli_usage_error(const char *fmt, ...)
 int cli_exit(int status)
 {
 	if (fflush(stdout) != 0 || ferror(stdout) || close(STDOUT_FILENO) != 0) {
-		/* A reader that has seen enough (head) is no fault of ours to explain. */
-		if (errno != EPIPE)
+		if (errno != EPIPE && !is_reader_gone())
 			cli_error("cannot write standard output: %s", strerror(errno));
 		if (status == 0)
 			status = art_code_exit(ART_E_IO);

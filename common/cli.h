@@ -45,7 +45,7 @@ void cli_hint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Print ERR once and return its exit status: "program: text", with -v the stable name in brackets behind it. With
- * --json also {"error": {"name", "exit", "text"}} on stdout.
+ * --json also {"error": {"name", "exit", "text"}} on stdout. Nothing is printed when ERR is that stdout's reader has gone.
  */
 int cli_fail(const struct art_err *err);
 

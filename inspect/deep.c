@@ -92,12 +92,12 @@ static int add_zeros(struct deep *d, uint32_t len, struct art_err *err)
 static int add_copy(struct deep *d, const struct art_row *row, struct art_err *err)
 {
 	ssize_t n = art_pread_full(d->fd, d->buf, row->plain_len, d->offset[row->ref],
-				   "a temporary file", err);
+				   inspect_temp_name(), err);
 
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n < row->plain_len)
-		return art_fail(err, ART_E_IO, "a temporary file became shorter");
+		return art_fail(err, ART_E_IO, "'%s' became shorter", inspect_temp_name());
 	return art_digest_update(d->image, d->buf, row->plain_len, err);
 }
 
@@ -123,7 +123,7 @@ int deep_row(struct deep *d, const struct art_row *row, const uint8_t *stored,
 		return code;
 	d->offset[row->number] = (uint32_t)row->plain_off;
 	return art_pwrite_full(d->fd, plain, row->plain_len, row->plain_off,
-			       "a temporary file", err);
+			       inspect_temp_name(), err);
 }
 
 int deep_end(struct deep *d, const struct art_payload *payload, struct art_err *err)

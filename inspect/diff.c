@@ -10,6 +10,8 @@
 #include "inspect/diff.h"
 #include "libartifact/blob.h"
 
+#define WHY_MAX 1024
+
 struct side {
 	struct inspect_file file;
 	struct diff_image image;
@@ -100,29 +102,30 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+/* Names and versions are printable already (diff_text). */
 static void print_item(char mark, const json_t *item)
 {
 	printf("  %c ", mark);
 	if (json_is_string(item)) {
-		text_print(stdout, json_string_value(item));
+		fputs(json_string_value(item), stdout);
 	} else if (json_object_get(item, "path")) {
 		const json_t *what = json_object_get(item, "what");
 
-		text_print(stdout, text_of(item, "path"));
+		fputs(text_of(item, "path"), stdout);
 		fputs(" (", stdout);
 		for (size_t i = 0; i < json_array_size(what); i++)
 			printf("%s%s", i ? ", " : "",
 			       json_string_value(json_array_get(what, i)));
 		putchar(')');
 	} else {
-		text_print(stdout, text_of(item, "name"));
+		fputs(text_of(item, "name"), stdout);
 		putchar(' ');
 		if (json_object_get(item, "old")) {
-			text_print(stdout, text_of(item, "old"));
+			fputs(text_of(item, "old"), stdout);
 			fputs(" -> ", stdout);
-			text_print(stdout, text_of(item, "new"));
+			fputs(text_of(item, "new"), stdout);
 		} else {
-			text_print(stdout, text_of(item, "version"));
+			fputs(text_of(item, "version"), stdout);
 		}
 	}
 	putchar('\n');
@@ -135,8 +138,6 @@ static void print_lists(const char *name, const json_t *lists)
 		char mark;
 	} parts[] = { { "added", '+' }, { "removed", '-' }, { "changed", '*' } };
 
-	if (json_is_null(lists))
-		return;
 	printf("%s: %zu added, %zu removed, %zu changed\n", name,
 	       json_array_size(json_object_get(lists, "added")),
 	       json_array_size(json_object_get(lists, "removed")),
@@ -147,6 +148,18 @@ static void print_lists(const char *name, const json_t *lists)
 		for (size_t i = 0; i < json_array_size(list); i++)
 			print_item(parts[p].mark, json_array_get(list, i));
 	}
+}
+
+static void print_content(const json_t *packages, const json_t *files, const char *why)
+{
+	if (*why) {
+		fputs("packages and files: not compared: ", stdout);
+		text_print(stdout, why);
+		putchar('\n');
+		return;
+	}
+	print_lists("packages", packages);
+	print_lists("files", files);
 }
 
 static uint64_t number(const json_t *object, const char *key)
@@ -176,27 +189,44 @@ static void print_download(const json_t *d)
 	       text_size(size[0], total), total);
 }
 
-/* Packages and files, where both sides have a filesystem that can be read. */
+/* WHY the files of this side are not compared; left alone when they can be. */
+static int check_content(const struct inspect_file *f, const struct inspect_options *opt,
+			 char why[WHY_MAX], struct art_err *err)
+{
+	const struct art_manifest *m = art_reader_manifest(f->reader);
+	const char *filesystem;
+	size_t payload;
+	int code = inspect_find_payload(f, opt, &payload, err);
+
+	/* Who names a payload wants that one. */
+	if (code < 0 && opt->payload)
+		return code;
+	if (code < 0) {
+		snprintf(why, WHY_MAX, "'%s' has no root filesystem (--payload names another payload)",
+			 f->src->name);
+		return 0;
+	}
+	filesystem = m->payloads[payload].filesystem;
+	if (strcmp(filesystem, "raw") == 0)
+		snprintf(why, WHY_MAX, "'%s' holds no filesystem there", f->src->name);
+	else if (!art_fs_is_read(filesystem))
+		snprintf(why, WHY_MAX, "'%s' holds the filesystem %s, which is not read", f->src->name,
+			 filesystem);
+	return 0;
+}
+
+/* Packages and files, where both sides have a filesystem that can be read; else null, and WHY. */
 static int diff_content(struct side side[2], const struct inspect_options *opt,
-			json_t **packages, json_t **files, struct art_err *err)
+			json_t **packages, json_t **files, char why[WHY_MAX], struct art_err *err)
 {
 	int code = 0;
 
-	for (int i = 0; i < 2; i++) {
-		const struct art_manifest *m = art_reader_manifest(side[i].file.reader);
-		size_t payload;
-
-		code = inspect_find_payload(&side[i].file, opt, &payload, err);
-		if (code < 0)
-			return code;
-		if (strcmp(m->payloads[payload].filesystem, "raw") == 0) {
-			cli_info(
-				"'%s' holds no filesystem: packages and files are not compared",
-				side[i].file.src->name);
-			*packages = json_null();
-			*files = json_null();
-			return 0;
-		}
+	for (int i = 0; code == 0 && !*why && i < 2; i++)
+		code = check_content(&side[i].file, opt, why, err);
+	if (code == 0 && *why) {
+		*packages = json_null();
+		*files = json_null();
+		return 0;
 	}
 	for (int i = 0; code == 0 && i < 2; i++)
 		code = inspect_open_fs(&side[i].file, opt, true, &side[i].image.blob,
@@ -212,11 +242,12 @@ static int diff(struct side side[2], const struct inspect_options *opt,
 		struct art_err *err)
 {
 	json_t *manifest = NULL, *packages = NULL, *files = NULL, *download = NULL, *patch, *root;
+	char why[WHY_MAX] = "";
 	size_t number = 0;
 	int code = diff_manifest(&side[0].file, &side[1].file, &manifest, err);
 
 	if (code == 0)
-		code = diff_content(side, opt, &packages, &files, err);
+		code = diff_content(side, opt, &packages, &files, why, err);
 	if (code == 0 && side[0].image.blob)
 		code = inspect_find_payload(&side[0].file, opt, &number, err);
 	if (code == 0)
@@ -236,8 +267,7 @@ static int diff(struct side side[2], const struct inspect_options *opt,
 		json_decref(root);
 	} else if (code == 0) {
 		print_manifest(manifest);
-		print_lists("packages", packages);
-		print_lists("files", files);
+		print_content(packages, files, why);
 		print_download(download);
 	}
 	json_decref(manifest);

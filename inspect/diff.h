@@ -21,6 +21,10 @@ struct diff_image {
 int diff_manifest(struct inspect_file *old, struct inspect_file *now, json_t **out,
 		  struct art_err *err);
 
+/* A name out of an image, for the lists of diff_packages and diff_files: for JSON as it is; for people as it is to be printed, which
+ * cannot be made of the former. NULL: out of memory. */
+json_t *diff_text(const char *text);
+
 /* {"added": [{name, version}], "removed": [...], "changed": [{name, old, new}]} */
 int diff_packages(struct art_fs *old, struct art_fs *now, json_t **out,
 		  struct art_err *err);
@@ -69,8 +73,8 @@ bool diff_chunks_have(const struct diff_chunks *chunks, const struct art_row *ro
 int diff_pages(struct inspect_file *old, size_t number, struct art_blob *image, const struct diff_chunks *now,
 	       const struct diff_chunks *missing, struct art_err *err);
 
-/* With the patch --patch, or the one that lies beside a local NEW: {"file", "total", "size"}; null: there is none. TOTAL counts the head of
- * the artifact, which a device reads first. */
+/* With the patch --patch, or the one that lies beside a local NEW: {"file", "total", "size"}; null: there is none, or the one beside
+ * NEW is not good, of which a warning tells. TOTAL counts the head of the artifact, which a device reads first. */
 int diff_patch(struct inspect_file *old, struct inspect_file *now, const struct inspect_options *opt,
 	       json_t **out, struct art_err *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/cli.h"
+#include "common/text.h"
 #include "inspect/diff.h"
 #include "libartifact/fs/scan.h"
 #include "libartifact/util.h"
@@ -88,6 +89,23 @@ static int read_tree(struct art_fs *fs, struct tree *t, struct art_err *err)
 	return code;
 }
 
+json_t *diff_text(const char *text)
+{
+	size_t len = strlen(text), room = 4 * len + 1;
+	char *safe;
+	json_t *string;
+
+	if (cli_json())
+		return cli_json_text(text);
+	safe = malloc(room);
+	if (!safe)
+		return NULL;
+	text_escape(safe, room, text, len);
+	string = json_string(safe);
+	free(safe);
+	return string;
+}
+
 struct lists {
 	json_t *added, *removed, *changed;
 };
@@ -138,7 +156,7 @@ static int append_change(json_t *changed, const char *path, unsigned int what,
 	if (code == 0)
 		code = append(
 			changed,
-			json_pack("{s:o,s:O}", "path", cli_json_text(path), "what", list),
+			json_pack("{s:o,s:O}", "path", diff_text(path), "what", list),
 			err);
 	json_decref(list);
 	return code;
@@ -180,10 +198,10 @@ static int merge(const struct diff_image *old, const struct diff_image *now, con
 					    : by_path(&a->list[i], &b->list[j]);
 
 		if (order < 0)
-			code = append(lists->removed, cli_json_text(a->list[i++].path),
+			code = append(lists->removed, diff_text(a->list[i++].path),
 				      err);
 		else if (order > 0)
-			code = append(lists->added, cli_json_text(b->list[j++].path),
+			code = append(lists->added, diff_text(b->list[j++].path),
 				      err);
 		else
 			code = compare_nodes(old, now, &a->list[i++], &b->list[j++],
@@ -218,9 +236,9 @@ static int by_package(const struct art_package *a, const struct art_package *b)
 
 static json_t *json_package(const struct art_package *p)
 {
-	return json_pack("{s:o,s:o,s:o}", "name", cli_json_text(p->name), "arch",
-			 cli_json_text(p->arch ? p->arch : ""), "version",
-			 cli_json_text(p->version));
+	return json_pack("{s:o,s:o,s:o}", "name", diff_text(p->name), "arch",
+			 diff_text(p->arch ? p->arch : ""), "version",
+			 diff_text(p->version));
 }
 
 static int merge_packages(const struct art_packages *a, const struct art_packages *b,
@@ -245,10 +263,10 @@ static int merge_packages(const struct art_packages *a, const struct art_package
 				continue;
 			code = append(lists->changed,
 				      json_pack("{s:o,s:o,s:o,s:o}", "name",
-						cli_json_text(p->name), "arch",
-						cli_json_text(p->arch ? p->arch : ""),
-						"old", cli_json_text(p->version), "new",
-						cli_json_text(q->version)),
+						diff_text(p->name), "arch",
+						diff_text(p->arch ? p->arch : ""),
+						"old", diff_text(p->version), "new",
+						diff_text(q->version)),
 				      err);
 		}
 	}

@@ -65,22 +65,14 @@ static int judge_patch(const struct art_patch *p, struct inspect_file *old,
 	return code;
 }
 
-int diff_patch(struct inspect_file *old, struct inspect_file *now, const struct inspect_options *opt,
-	       json_t **out, struct art_err *err)
+static int count_patch(struct inspect_file *old, struct inspect_file *now, const struct inspect_options *opt,
+		       const char *name, json_t **out, struct art_err *err)
 {
-	const struct art_manifest *m = art_reader_manifest(now->reader);
 	struct inspect_file patch = { 0 };
-	char *beside = opt->patch ? NULL : find_beside(art_reader_manifest(old->reader), m,
-						       now->src->name);
-	const char *name = opt->patch ? opt->patch : beside;
 	size_t manifest, sigs;
 	uint64_t size;
-	int code;
+	int code = inspect_open_any(&patch, name, opt, false, err);
 
-	*out = json_null();
-	if (!name)
-		return 0;
-	code = inspect_open_any(&patch, name, opt, false, err);
 	if (code == 0 && !patch.patch)
 		code = art_fail(err, ART_E_USAGE, "it is an artifact, not a patch");
 	if (code == 0)
@@ -94,9 +86,27 @@ int diff_patch(struct inspect_file *old, struct inspect_file *now, const struct 
 				 (json_int_t)size);
 		code = *out ? 0 : art_fail_memory(err);
 	}
-	if (code < 0)
-		art_wrap(err, "%s", name);
 	inspect_close(&patch);
+	return code < 0 ? art_wrap(err, "%s", name) : 0;
+}
+
+int diff_patch(struct inspect_file *old, struct inspect_file *now, const struct inspect_options *opt,
+	       json_t **out, struct art_err *err)
+{
+	char *beside;
+	int code;
+
+	*out = json_null();
+	if (opt->patch)
+		return count_patch(old, now, opt, opt->patch, out, err);
+	beside = find_beside(art_reader_manifest(old->reader), art_reader_manifest(now->reader),
+			     now->src->name);
+	code = beside ? count_patch(old, now, opt, beside, out, err) : 0;
+	/* Nobody has asked for it, and a device that cannot use it takes the chunks. */
+	if (code < 0) {
+		cli_warn("the patch beside '%s' is not counted: %s", now->src->name, err->text);
+		*out = json_null();
+	}
 	free(beside);
-	return code;
+	return 0;
 }

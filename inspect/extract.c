@@ -2,11 +2,12 @@
 /*
  * artifact-inspect extract: files out of an image. Names and links in an image are
  * somebody else's idea: each directory on the way is opened by itself without following
- * links, nothing that exists is overwritten, and device nodes and ownership are made by
- * root only.
+ * links, nothing that exists is overwritten, a file appears when it is whole, and device
+ * nodes and ownership are made by root only.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,22 +165,39 @@ static int set_owner(struct extract *x, int at, const char *leaf,
 	return 0;
 }
 
+static void fill_times(struct timespec times[2], int64_t mtime)
+{
+	times[0] = (struct timespec){ .tv_nsec = UTIME_OMIT };
+	times[1] = (struct timespec){ .tv_sec = (time_t)mtime };
+}
+
 static int set_time(int at, const char *leaf, const struct art_fs_entry *e,
 		    struct art_err *err)
 {
-	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
-				     { .tv_sec = (time_t)e->mtime } };
+	struct timespec times[2];
 
+	fill_times(times, e->mtime);
 	if (utimensat(at, leaf, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot set the time of '%s'",
 				      e->path);
 	return 0;
 }
 
+/* By errno. */
+static int fail_make(const struct art_fs_entry *e, struct art_err *err)
+{
+	if (errno == EEXIST)
+		return art_fail(err, ART_E_IO,
+				"'%s' is there already, and nothing is overwritten: remove it, or name another "
+				"directory with -C", e->path);
+	return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
+}
+
 static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e,
 		     struct art_err *err)
 {
 	struct sink sink = { fd, e->path, 0 };
+	struct timespec times[2];
 	int code = art_fs_read_node(x->fs, e->node, to_file, &sink, err);
 
 	if (code == 0 && ftruncate(fd, (off_t)sink.size) < 0)
@@ -194,27 +212,65 @@ static int fill_file(struct extract *x, int fd, const struct art_fs_entry *e,
 	if (code == 0 && fchmod(fd, e->mode & (x->is_root ? 07777 : 0777)) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'",
 				      e->path);
+	fill_times(times, e->mtime);
+	if (code == 0 && futimens(fd, times) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot set the time of '%s'",
+				      e->path);
+	return code;
+}
+
+/* WHY names a path of no use to anybody; without an errno it is for want of memory. */
+static int fail_out(const struct art_err *why, const struct art_fs_entry *e, struct art_err *err)
+{
+	errno = why->sys_errno ? why->sys_errno : ENOMEM;
+	return fail_make(e, err);
+}
+
+/* It appears under its name when it is whole. */
+static int write_file(struct extract *x, const char *path, const struct art_fs_entry *e,
+		      struct art_err *err)
+{
+	struct art_out out = ART_OUT_INIT;
+	struct art_err why = { 0 };
+	int code;
+
+	if (art_out_open(&out, path, 0600, &why) < 0)
+		return fail_out(&why, e, err);
+	code = fill_file(x, out.fd, e, err);
+	if (code == 0 && art_out_place(&out, &why) < 0)
+		code = fail_out(&why, e, err);
+	art_out_abort(&out);
 	return code;
 }
 
 static int make_file(struct extract *x, int at, const char *leaf,
 		     const struct art_fs_entry *e, struct art_err *err)
 {
-	int fd, code;
+	char path[NAME_MAX + 64];
+	struct stat st;
+	int code;
 
-	fd = openat(at, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
-	code = fill_file(x, fd, e, err);
-	if (close(fd) < 0 && code == 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", e->path);
-	if (code == 0)
-		code = set_time(at, leaf, e, err);
-	if (code < 0)
-		unlinkat(at, leaf, 0);
-	else if (e->links > 1)
+	/* Known before a large file is written; the name is given to none that exists in any case. */
+	if (fstatat(at, leaf, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return fail_make(e, err);
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", at, leaf);
+	code = write_file(x, path, e, err);
+	if (code == 0 && e->links > 1)
 		code = remember_file(x, e, err);
 	return code;
+}
+
+/* The owner and attributes that it has in the image; mode and time when everything is in it. */
+static int adopt_dir(struct extract *x, int at, const char *leaf, int fd,
+		     const struct art_fs_entry *e, struct art_err *err)
+{
+	int code = remember_dir(x, e, err);
+
+	if (code == 0)
+		code = art_fs_xattrs(x->fs, e->node, set_xattr, &fd, err);
+	return code ? code : set_owner(x, at, leaf, e, err);
 }
 
 /* 1: PATH is now another name of a file that has been extracted before. */
@@ -231,7 +287,7 @@ static int try_link(struct extract *x, int at, const char *leaf,
 		if (code < 0)
 			return code;
 		if (linkat(from, from_leaf, at, leaf, 0) < 0)
-			code = art_fail_errno(err, ART_E_IO, "cannot link '%s'", e->path);
+			code = fail_make(e, err);
 		close(from);
 		return code < 0 ? code : 1;
 	}
@@ -241,18 +297,22 @@ static int try_link(struct extract *x, int at, const char *leaf,
 static int make_dir(struct extract *x, int at, const char *leaf,
 		    const struct art_fs_entry *e, struct art_err *err)
 {
+	bool made = mkdirat(at, leaf, 0700) == 0;
 	int fd, code;
 
-	if (mkdirat(at, leaf, 0700) < 0 && errno != EEXIST)
-		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
+	if (!made && errno != EEXIST)
+		return fail_make(e, err);
 	fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && !made && (errno == ENOTDIR || errno == ELOOP)) {
+		errno = EEXIST;
+		return fail_make(e, err);
+	}
 	if (fd < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot go into '%s'", e->path);
-	code = art_fs_xattrs(x->fs, e->node, set_xattr, &fd, err);
-	if (code == 0)
-		code = set_owner(x, at, leaf, e, err);
+	/* One that was there before is its owner's, not the image's. */
+	code = made ? adopt_dir(x, at, leaf, fd, e, err) : 0;
 	close(fd);
-	return code < 0 ? code : remember_dir(x, e, err);
+	return code;
 }
 
 static int make_special(struct extract *x, int at, const char *leaf,
@@ -272,14 +332,18 @@ static int make_special(struct extract *x, int at, const char *leaf,
 		code = mknodat(at, leaf, (e->mode & S_IFMT) | 0600,
 			       is_device ? makedev(e->rdev_major, e->rdev_minor) : 0);
 	if (code < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot make '%s'", e->path);
+		return fail_make(e, err);
 	code = set_owner(x, at, leaf, e, err);
 	/* Nobody else can have put a link in its place, or the directory is theirs
 	 * already. */
 	if (code == 0 && !S_ISLNK(e->mode) && fchmodat(at, leaf, e->mode & 07777, 0) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'",
 				      e->path);
-	return code < 0 ? code : set_time(at, leaf, e, err);
+	if (code == 0)
+		code = set_time(at, leaf, e, err);
+	if (code < 0)
+		unlinkat(at, leaf, 0);
+	return code;
 }
 
 static int extract_entry(void *ctx, const struct art_fs_entry *e, struct art_err *err)
@@ -308,29 +372,32 @@ static int extract_entry(void *ctx, const struct art_fs_entry *e, struct art_err
 	return code;
 }
 
-/* Modes and times of directories, innermost first. */
-static int finish_dirs(struct extract *x, struct art_err *err)
+static int finish_dir(struct extract *x, const struct made_dir *d, struct art_err *err)
 {
-	int code = 0;
+	struct art_fs_entry e = { .path = d->path, .mtime = d->mtime };
+	const char *leaf;
+	int at, fd, code = open_parent(x, e.path, &at, &leaf, err);
 
-	for (size_t i = x->dir_count; code == 0 && i-- > 0;) {
-		struct art_fs_entry e = { .path = x->dirs[i].path,
-					  .mtime = x->dirs[i].mtime };
-		const char *leaf;
-		int at, fd;
+	if (code < 0)
+		return code;
+	fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, d->mode) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot set the mode of '%s'", e.path);
+	if (fd >= 0)
+		close(fd);
+	if (code == 0)
+		code = set_time(at, leaf, &e, err);
+	close(at);
+	return code;
+}
 
-		code = open_parent(x, e.path, &at, &leaf, err);
-		if (code < 0)
-			return code;
-		fd = openat(at, leaf, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 || fchmod(fd, x->dirs[i].mode) < 0)
-			code = art_fail_errno(err, ART_E_IO,
-					      "cannot set the mode of '%s'", e.path);
-		if (fd >= 0)
-			close(fd);
-		if (code == 0)
-			code = set_time(at, leaf, &e, err);
-		close(at);
+/* Modes and times of all directories, innermost first, also when CODE tells of an error before, which stays the one that is told. */
+static int finish_dirs(struct extract *x, int code, struct art_err *err)
+{
+	for (size_t i = x->dir_count; i-- > 0;) {
+		int one = finish_dir(x, &x->dirs[i], code < 0 ? NULL : err);
+
+		code = code < 0 ? code : one;
 	}
 	return code;
 }
@@ -359,8 +426,7 @@ static int extract_paths(struct extract *x, const char *directory, int argc,
 	for (int i = 0; code == 0 && i < (argc ? argc : 1); i++)
 		code = art_fs_walk(x->fs, argc ? argv[i] : "/", -1, extract_entry, x,
 				   err);
-	if (code == 0)
-		code = finish_dirs(x, err);
+	code = finish_dirs(x, code, err);
 	if (code == 0 && x->skipped)
 		cli_warn(
 			"%zu device %s left out: only root can make them", x->skipped,

@@ -56,6 +56,21 @@ static int write_image(struct inspect_file *f, const struct inspect_options *opt
 	return code;
 }
 
+/* Before anything is opened: an image takes minutes. */
+static int check_output(const struct inspect_options *opt, const char *input, struct art_err *err)
+{
+	int code;
+
+	if (strcmp(opt->output, "-") == 0)
+		return art_fail(err, ART_E_USAGE,
+				"an image is not written to standard output, as its digest is known last: "
+				"name a file with -o");
+	code = art_out_check(opt->output, err);
+	if (code == 0)
+		code = art_out_check_input(opt->output, strcmp(input, "-") == 0 ? "/dev/stdin" : input, err);
+	return code ? code : art_out_check_input(opt->output, opt->keys, err);
+}
+
 int inspect_image(const struct inspect_options *opt, int argc, char *const *argv)
 {
 	struct inspect_file f = { 0 };
@@ -65,7 +80,9 @@ int inspect_image(const struct inspect_options *opt, int argc, char *const *argv
 	(void)argc;
 	if (!opt->output)
 		return cli_usage_error("image: no output given (-o FILE)");
-	code = inspect_open(&f, argv[0], opt, true, &err);
+	code = check_output(opt, argv[0], &err);
+	if (code == 0)
+		code = inspect_open(&f, argv[0], opt, true, &err);
 	if (code == 0)
 		code = write_image(&f, opt, &err);
 	inspect_close(&f);

@@ -183,6 +183,16 @@ static void set_option(struct inspect_options *opt, int c)
 	}
 }
 
+/* As the synopsis has it, however it was written. */
+static const char *name_of(int c)
+{
+	size_t i = 0;
+
+	while (options[i].val != c)
+		i++;
+	return options[i].name;
+}
+
 /* Options and operands of one subcommand, whose name is ARGV[0]. */
 static int run(const struct command *cmd, int argc, char **argv)
 {
@@ -204,8 +214,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 			continue;
 		}
 		if (!(cmd->takes & owner))
-			return cli_usage_error("'%s' does not take '%s'", cmd->name,
-					       argv[optind - 1]);
+			return cli_usage_error("'%s' does not take --%s", cmd->name, name_of(c));
 		set_option(&opt, c);
 	}
 	argc -= optind;

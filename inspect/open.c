@@ -28,13 +28,26 @@ const char *inspect_plural(size_t n, const char *one, const char *many)
 	return n == 1 ? one : many;
 }
 
-int inspect_temp_file(int *fd, struct art_err *err)
+static const char *temp_directory(void)
 {
 	const char *dir = getenv("TMPDIR");
+
+	return dir && *dir ? dir : "/tmp";
+}
+
+const char *inspect_temp_name(void)
+{
+	static char name[4200];
+
+	snprintf(name, sizeof(name), "a temporary file in %s (TMPDIR)", temp_directory());
+	return name;
+}
+
+int inspect_temp_file(int *fd, struct art_err *err)
+{
+	const char *dir = temp_directory();
 	char path[4096];
 
-	if (!dir || !*dir)
-		dir = "/tmp";
 	*fd = open(dir, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
 	if (*fd >= 0)
 		return 0;
@@ -57,8 +70,8 @@ static int copy_member(int to, const char *name, const uint8_t *bytes, size_t le
 	int code;
 
 	art_tar_format(block, name, len);
-	code = art_write_full(to, block, sizeof(block), "a temporary file", err);
-	return code ? code : art_write_full(to, bytes, len, "a temporary file", err);
+	code = art_write_full(to, block, sizeof(block), inspect_temp_name(), err);
+	return code ? code : art_write_full(to, bytes, len, inspect_temp_name(), err);
 }
 
 /* What the manifest announces and one byte more, so that an end which does not come is seen. */
@@ -83,7 +96,7 @@ static int copy_all(int to, struct inspect_file *f, struct art_err *err)
 		n = f->src->ops->read_at(f->src, off, buf, want, err);
 		if (n < 0)
 			return (int)n;
-		code = art_write_full(to, buf, (size_t)n, "a temporary file", err);
+		code = art_write_full(to, buf, (size_t)n, inspect_temp_name(), err);
 	}
 	return code;
 }
@@ -138,7 +151,7 @@ static int spool(struct inspect_file *f, struct art_err *err)
 		return code;
 	code = copy_all(fd, f, err);
 	if (code == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot read back a temporary file");
+		code = art_fail_errno(err, ART_E_IO, "cannot read back '%s'", inspect_temp_name());
 	if (code < 0) {
 		close(fd);
 		return code;
@@ -319,7 +332,7 @@ int inspect_open_fs(struct inspect_file *f, const struct inspect_options *opt,
 	if (code == 0 && cached)
 		code = inspect_temp_file(&fd, err);
 	if (code == 0 && cached)
-		code = art_blob_keep(*blob, fd, err);
+		code = art_blob_keep(*blob, fd, inspect_temp_name(), err);
 	if (code == 0)
 		code = art_fs_open(
 			fs, *blob,

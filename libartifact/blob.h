@@ -49,8 +49,8 @@ int art_blob_open_payload(struct art_blob **out, struct art_reader *reader, size
 			  struct art_err *err);
 
 /* Keep what is decoded of PAYLOAD, a blob of art_blob_open_payload, in the empty file FD, so that no chunk is fetched or decoded twice in
- * whatever order it is read. FD is the blob's from then on, also when this fails. */
-int art_blob_keep(struct art_blob *payload, int fd, struct art_err *err);
+ * whatever order it is read. FD is the blob's from then on, also when this fails. NAME, for messages, lives as long as the blob. */
+int art_blob_keep(struct art_blob *payload, int fd, const char *name, struct art_err *err);
 
 enum art_same { ART_SAME_UNKNOWN, ART_SAME_YES, ART_SAME_NO };
 

@@ -53,6 +53,7 @@ struct payload_blob {
 	struct art_digest *sha256;
 	uint8_t *stored;
 	int keep;          /* file of decoded rows, each at its place in the image; -1: none */
+	const char *keep_name;
 	uint8_t **kept;    /* of each segment, a bit for each of its rows that is there; NULL: none yet */
 	size_t segments;
 };
@@ -120,8 +121,6 @@ static struct group *get_group(struct payload_blob *b, size_t segment, uint32_t 
 	return g;
 }
 
-#define KEEP_NAME "a temporary file"
-
 static bool is_kept(const struct payload_blob *b, size_t segment, const struct art_row *row)
 {
 	return b->kept && b->kept[segment] && (b->kept[segment][row->number / 8] >> row->number % 8 & 1);
@@ -131,11 +130,11 @@ static int read_kept(struct payload_blob *b, size_t segment, const struct art_ro
 		     struct art_err *err)
 {
 	uint64_t at = segment * ART_SEGMENT_SIZE + row->plain_off;
-	ssize_t n = art_pread_full(b->keep, buf, row->plain_len, at, KEEP_NAME, err);
+	ssize_t n = art_pread_full(b->keep, buf, row->plain_len, at, b->keep_name, err);
 
 	if (n < 0)
 		return (int)n;
-	return (size_t)n == row->plain_len ? 0 : art_fail(err, ART_E_IO, KEEP_NAME " became shorter");
+	return (size_t)n == row->plain_len ? 0 : art_fail(err, ART_E_IO, "'%s' became shorter", b->keep_name);
 }
 
 static int keep(struct payload_blob *b, struct art_index *ix, size_t segment, const struct art_row *row,
@@ -150,7 +149,7 @@ static int keep(struct payload_blob *b, struct art_index *ix, size_t segment, co
 	if (!b->kept[segment])
 		return art_fail_memory(err);
 	code = art_pwrite_full(b->keep, plain, row->plain_len, segment * ART_SEGMENT_SIZE + row->plain_off,
-			       KEEP_NAME, err);
+			       b->keep_name, err);
 	if (code == 0)
 		b->kept[segment][row->number / 8] |= (uint8_t)(1 << row->number % 8);
 	return code;
@@ -412,11 +411,12 @@ static void payload_blob_free(struct art_blob *blob)
 	free(b);
 }
 
-int art_blob_keep(struct art_blob *blob, int fd, struct art_err *err)
+int art_blob_keep(struct art_blob *blob, int fd, const char *name, struct art_err *err)
 {
 	struct payload_blob *b = (struct payload_blob *)blob;
 
 	b->keep = fd;
+	b->keep_name = name;
 	b->segments = (size_t)((b->base.size + ART_SEGMENT_SIZE - 1) / ART_SEGMENT_SIZE);
 	b->kept = calloc(b->segments + 1, sizeof(*b->kept));
 	return b->kept ? 0 : art_fail_memory(err);

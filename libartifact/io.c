@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "libartifact/io.h"
@@ -128,6 +130,28 @@ static int open_directory_of(const char *path)
 	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+int art_out_check(const char *path, struct art_err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	return art_fail(err, ART_E_USAGE,
+			"'%s' is there and is not a regular file: give the output another name", path);
+}
+
+int art_out_check_input(const char *path, const char *input, struct art_err *err)
+{
+	struct stat out, in;
+
+	if (!input || stat(path, &out) < 0 || stat(input, &in) < 0)
+		return 0;
+	if (out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+		return 0;
+	return art_fail(err, ART_E_USAGE, "'%s' is an input, and would be lost: give the output another name",
+			path);
+}
+
 /* Without a name if the filesystem can, else hidden. */
 static int open_temp(struct art_out *o)
 {
@@ -151,8 +175,9 @@ int art_out_open(struct art_out *out, const char *path, unsigned int mode,
 	struct art_out o = ART_OUT_INIT;
 	int code = 0;
 
+	/* The hidden name is no longer than a name may be. */
 	o.path = strdup(path);
-	if (!o.path || asprintf(&o.temp, "%.*s.%s.XXXXXX", dir_len, path, path + dir_len) < 0) {
+	if (!o.path || asprintf(&o.temp, "%.*s.%.200s.XXXXXX", dir_len, path, path + dir_len) < 0) {
 		free(o.path);
 		return art_fail_memory(err);
 	}
@@ -168,20 +193,25 @@ int art_out_open(struct art_out *out, const char *path, unsigned int mode,
 	return 0;
 }
 
+static int link_unnamed(int fd, const char *name)
+{
+	char self[64];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
 /* A name at last: beside PATH, for the rename that puts it in its place. */
 static int give_name(struct art_out *out, int fd)
 {
 	size_t len = strlen(out->temp);
-	char self[64];
 
 	if (out->named)
 		return 0;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	snprintf(out->temp + len - 6, 7, "%06u", (unsigned int)getpid() % 1000000);
-	if (linkat(AT_FDCWD, self, AT_FDCWD, out->temp, AT_SYMLINK_FOLLOW) < 0) {
+	if (link_unnamed(fd, out->temp) < 0) {
 		/* One that was killed between link and rename had our number. */
-		if (errno != EEXIST || unlink(out->temp) < 0 ||
-		    linkat(AT_FDCWD, self, AT_FDCWD, out->temp, AT_SYMLINK_FOLLOW) < 0)
+		if (errno != EEXIST || unlink(out->temp) < 0 || link_unnamed(fd, out->temp) < 0)
 			return -1;
 	}
 	out->named = true;
@@ -216,6 +246,34 @@ int art_out_commit(struct art_out *out, struct art_err *err)
 		code = art_fail_errno(err, ART_E_IO, "cannot sync the directory of '%s'",
 				      out->path);
 	free(steal_ptr(out->path));
+	return code;
+}
+
+/* PATH for a file that has a hidden name, unless something is there. */
+static int rename_to_free(struct art_out *out)
+{
+	/* Some filesystems have no hard links, others cannot rename in this way. */
+	if (linkat(AT_FDCWD, out->temp, AT_FDCWD, out->path, 0) == 0)
+		return 0;
+	if (errno == EEXIST ||
+	    syscall(SYS_renameat2, AT_FDCWD, out->temp, AT_FDCWD, out->path, RENAME_NOREPLACE) < 0)
+		return -1;
+	out->named = false;
+	return 0;
+}
+
+int art_out_place(struct art_out *out, struct art_err *err)
+{
+	int fd = art_steal_fd(&out->fd);
+	int code = 0;
+
+	if ((out->named ? rename_to_free(out) : link_unnamed(fd, out->path)) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot name '%s'", out->path);
+	if (close(fd) < 0 && !code) {
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", out->path);
+		unlink(out->path);
+	}
+	art_out_abort(out);
 	return code;
 }
 

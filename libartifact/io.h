@@ -42,9 +42,18 @@ struct art_out {
 	bool named;  /* it is there under that name */
 };
 #define ART_OUT_INIT { -1, NULL, NULL, false }
+
+/* May PATH be an output? ART_E_USAGE when something is there that is no regular file: a link too, which the commit would
+ * replace, not follow. Nothing has been opened yet. */
+int art_out_check(const char *path, struct art_err *err);
+/* ART_E_USAGE when PATH is the same file as INPUT, which may be NULL or the name of nothing. */
+int art_out_check_input(const char *path, const char *input, struct art_err *err);
+
 int art_out_open(struct art_out *out, const char *path, unsigned int mode,
 		 struct art_err *err);
 int art_out_commit(struct art_out *out, struct art_err *err);
+/* Instead of art_out_commit: not synced, and never in the place of anything, which is ART_E_IO with EEXIST. */
+int art_out_place(struct art_out *out, struct art_err *err);
 void art_out_abort(struct art_out *out);
 
 #endif

@@ -372,27 +372,23 @@ static void report(const struct job *j)
 		cli_warn("'%s' is UNSIGNED: no device installs it before `mkartifact sign`", j->c.out);
 }
 
-/* The output replaces what has its name: that must not be a device, nor anything this run reads. */
 static int check_out(const struct job *j, struct art_err *err)
 {
 	const struct mk_create *c = &j->c;
-	struct stat out, in;
 	size_t i;
+	int code = art_out_check(c->out, err);
 
-	if (stat(c->out, &out) < 0)
-		return 0;
-	if (!S_ISREG(out.st_mode))
-		return art_fail(err, ART_E_USAGE, "'%s' is there and is not a regular file", c->out);
-	for (i = 0; i < 2 + c->key_count + c->doc_count + c->earlier_count; i++) {
-		size_t docs = 2 + c->key_count, earlier = docs + c->doc_count;
-		const char *path = i == 0 ? c->rootfs : i == 1 ? c->boot : i < docs ? c->keys[i - 2] :
-				   i < earlier ? c->docs[i - docs] : c->earlier[i - earlier];
-
-		if (path && stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-			return art_fail(err, ART_E_USAGE, "'%s' is an input: it cannot be the output too",
-					path);
-	}
-	return 0;
+	if (code == 0)
+		code = art_out_check_input(c->out, c->rootfs, err);
+	if (code == 0)
+		code = art_out_check_input(c->out, c->boot, err);
+	for (i = 0; code == 0 && i < c->key_count; i++)
+		code = art_out_check_input(c->out, c->keys[i], err);
+	for (i = 0; code == 0 && i < c->doc_count; i++)
+		code = art_out_check_input(c->out, c->docs[i], err);
+	for (i = 0; code == 0 && i < c->earlier_count; i++)
+		code = art_out_check_input(c->out, c->earlier[i], err);
+	return code;
 }
 
 static int create(struct job *j, struct art_err *err)

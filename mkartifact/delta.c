@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "libartifact/fs/fs.h"
 #include "libartifact/fs/tree.h"
+#include "libartifact/io.h"
 #include "libartifact/patch_write.h"
 #include "mkartifact/commands.h"
 #include "mkartifact/load.h"
@@ -145,24 +146,16 @@ static int set_path(struct delta *d, const char *new_path, struct art_err *err)
 	return code;
 }
 
-/* The patch replaces what has its name: that must not be something this run reads. */
 static int check_path(const struct delta *d, char *const *inputs, struct art_err *err)
 {
-	struct stat out, in;
 	size_t i;
+	int code = art_out_check(d->path, err);
 
-	if (stat(d->path, &out) < 0)
-		return 0;
-	if (!S_ISREG(out.st_mode))
-		return art_fail(err, ART_E_USAGE, "'%s' is there and is not a regular file", d->path);
-	for (i = 0; i < 2 + d->key_count; i++) {
-		const char *path = i < 2 ? inputs[i] : d->keys[i - 2];
-
-		if (stat(path, &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-			return art_fail(err, ART_E_USAGE, "'%s' is an input: it cannot be the output too",
-					path);
-	}
-	return 0;
+	for (i = 0; code == 0 && i < 2; i++)
+		code = art_out_check_input(d->path, inputs[i], err);
+	for (i = 0; code == 0 && i < d->key_count; i++)
+		code = art_out_check_input(d->path, d->keys[i], err);
+	return code;
 }
 
 static int run(struct delta *d, char *const *inputs, struct art_err *err)

@@ -16,6 +16,7 @@
 #include "common/progress.h"
 #include "common/text.h"
 #include "libartifact/blob.h"
+#include "libartifact/io.h"
 #include "libartifact/trust.h"
 #include "libartifact/util.h"
 #include "mkartifact/commands.h"
@@ -339,35 +340,21 @@ static int report(const struct job *j, struct art_err *err)
 	return 0;
 }
 
-static bool is_same(const struct stat *a, const char *path)
-{
-	struct stat b;
-
-	return path && stat(path, &b) == 0 && a->st_dev == b.st_dev && a->st_ino == b.st_ino;
-}
-
-/* An output replaces what has its name: that must not be a device, nor anything this run reads. */
 static int check_out(const struct job *j, const char *path, struct art_err *err)
 {
 	const struct disk_layout *l = &j->d.layout;
-	struct stat st;
+	const char *const inputs[] = { j->layout, j->d.slot[0].path, j->d.slot[1].path, l->boot_code };
 	size_t i, n;
-	bool same;
+	int code = art_out_check(path, err);
 
-	if (stat(path, &st) < 0)
-		return 0;
-	if (!S_ISREG(st.st_mode))
-		return art_fail(err, ART_E_USAGE, "'%s' is there and is not a regular file", path);
-	same = is_same(&st, j->layout) || is_same(&st, j->d.slot[0].path) ||
-	       is_same(&st, j->d.slot[1].path) || is_same(&st, l->boot_code);
-	for (i = 0; i < l->raw.count; i++)
-		same |= is_same(&st, l->raw.list[i].path);
+	for (i = 0; code == 0 && i < ART_ARRAY_SIZE(inputs); i++)
+		code = art_out_check_input(path, inputs[i], err);
+	for (i = 0; code == 0 && i < l->raw.count; i++)
+		code = art_out_check_input(path, l->raw.list[i].path, err);
 	for (i = 0; i < l->part_count; i++)
-		for (n = 0; n < l->part[i].files.count; n++)
-			same |= is_same(&st, l->part[i].files.list[n].path);
-	return same ? art_fail(err, ART_E_USAGE, "'%s' is an input: it cannot be the output too",
-			       path) :
-		      0;
+		for (n = 0; code == 0 && n < l->part[i].files.count; n++)
+			code = art_out_check_input(path, l->part[i].files.list[n].path, err);
+	return code;
 }
 
 static int set_names(struct job *j, struct art_err *err)

@@ -17,6 +17,11 @@
 #define MAX_NAME 255
 #define MAX_TARGET 4096
 
+bool art_fs_is_read(const char *filesystem)
+{
+	return filesystem && (strcmp(filesystem, "ext4") == 0 || strcmp(filesystem, "squashfs") == 0);
+}
+
 int art_fs_open(struct art_fs **out, struct art_blob *blob, const char *filesystem,
 		struct art_err *err)
 {

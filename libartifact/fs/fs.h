@@ -28,6 +28,8 @@ int art_fs_blocks(struct art_blob *blob, const char *filesystem, struct art_bloc
 
 /* Reading. */
 struct art_fs;
+/* Whether art_fs_open knows this filesystem. */
+bool art_fs_is_read(const char *filesystem);
 int art_fs_open(struct art_fs **out, struct art_blob *blob, const char *filesystem,
 		struct art_err *err);
 void art_fs_close(struct art_fs *fs);

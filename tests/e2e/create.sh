@@ -228,6 +228,9 @@ cmp image kept && cmp k.pem kept.pem || fail "an input was overwritten"
 expect_error 2 usage create -o place --rootfs image --key k.pem
 mkfifo pipe
 expect_error 2 usage create -o pipe --rootfs image --key k.pem
+ln -s nothing link
+expect_error 2 usage create -o link --rootfs image --key k.pem
+expect_err "'link' is there and is not a regular file: give the output another name"
 [ -p pipe ] || fail "a pipe was replaced"
 expect_error 6 io create -o absent/a.artifact --rootfs image --key k.pem
 nothing_left

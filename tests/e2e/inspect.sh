@@ -122,6 +122,32 @@ cp old.artifact hurt.artifact
 flip hurt.artifact $(($(stat -c %s hurt.artifact) - 2000)) 3
 expect_exit 3 "$inspect" image $k -o none.img hurt.artifact
 [ ! -e none.img ] || fail "a damaged artifact left an image"
+step "places that an image cannot have"
+cp old.artifact kept.artifact
+mkdir place
+mkfifo pipe
+ln -s again.img image.link
+ln -s nothing dangling
+ln -s old.artifact input.link
+for out in place pipe image.link dangling input.link; do
+	expect_error 2 usage "$inspect" image $k -o "$out" old.artifact
+	expect_err "'$out' is there and is not a regular file: give the output another name"
+done
+[ -p pipe ] && [ -L image.link ] && [ -L dangling ] || fail "what is no regular file was replaced"
+expect_error 2 usage "$inspect" image $k -o old.artifact old.artifact
+expect_err "'old.artifact' is an input, and would be lost"
+expect_error 2 usage "$inspect" image $k -o old.artifact input.link
+# shellcheck disable=SC2016
+expect_exit 2 sh -c '"$0" image --keys good.keys -o old.artifact - <old.artifact' "$inspect"
+expect_error 2 usage "$inspect" image --keys good.keys/good.pub.pem -o good.keys/good.pub.pem old.artifact
+expect_error 2 usage "$inspect" image $k -o - old.artifact
+expect_err "not written to standard output"
+[ ! -e ./- ] || fail "a file '-'"
+cmp old.artifact kept.artifact || fail "the input was overwritten"
+# A regular file is replaced.
+echo x >there.img
+expect_exit 0 "$inspect" image $k -o there.img old.artifact
+cmp again.img there.img
 
 step extract
 mkdir all
@@ -138,7 +164,7 @@ cmp root/bin/noise all/bin/noise
 [ "$(stat -c %b all/deep/er/hole)" -lt 16 ] || fail "a hole was filled"
 # shellcheck disable=SC2086
 expect_exit 6 "$inspect" extract $k -C all old.artifact /etc/hello
-expect_err "File exists"
+expect_err "'/etc/hello' is there already, and nothing is overwritten: remove it, or name another directory with -C"
 mkdir some
 # shellcheck disable=SC2086
 expect_exit 0 "$inspect" extract $k -C some old.artifact /deep /etc/hello
@@ -243,6 +269,81 @@ END
 expect_exit 0 "$inspect" diff $k --json old.artifact old.artifact
 [ "$(json '[d["manifest"], d["files"]["changed"], d["download"]["chunks"]]')" = '[{}, [], 0]' ] || fail "no difference"
 assert_no_litter
+
+step "a reader that goes away: status 6, without a word"
+# shellcheck disable=SC2086
+{
+	for c in "cat $k old.artifact /bin/noise" "ls -R $k old.artifact" "packages $k old.artifact" "show $k --json old.artifact" \
+		"diff $k old.artifact new.artifact"; do
+		{ sleep 0.2; "$inspect" $c 2>err && echo 0 >status || echo $? >status; } | :
+		[ "$(cat status)" = 6 ] && [ ! -s err ] || fail "$c: $(cat status err)"
+	done
+	{ "$inspect" cat $k old.artifact /bin/noise /bin/noise 2>err || :; } | head -c 5 >/dev/null
+	[ ! -s err ] || fail "$(cat err)"
+	expect_exit 6 sh -c '"$@" >/dev/full' sh "$inspect" cat $k old.artifact /bin/noise
+	expect_err "cannot write standard output: No space"
+}
+
+step "no room for temporary files: it says where"
+small() { # COMMAND...: files may have 512 bytes
+	expect_exit 6 sh -c 'ulimit -f 1; exec "$@" >/dev/null' sh "$@"
+	expect_err "cannot write 'a temporary file in $TMPDIR (TMPDIR)': File too large"
+}
+make_artifact copies.artifact good
+# shellcheck disable=SC2086
+{
+	small "$inspect" verify --deep $k copies.artifact
+	small "$inspect" diff $k old.artifact new.artifact
+	small sh -c 'cat old.artifact | "$@"' sh "$inspect" ls $k -
+}
+assert_no_litter
+
+step "an option that the command does not take is named"
+expect_exit 2 "$inspect" show --payload boot old.artifact
+expect_err "'show' does not take --payload"
+expect_exit 2 "$inspect" show -C /tmp old.artifact
+expect_err "'show' does not take --directory"
+expect_exit 2 "$inspect" verify -lR --keys good.keys old.artifact
+expect_err "'verify' does not take --long"
+
+step "--json of what gives files"
+# shellcheck disable=SC2086
+{
+	expect_exit 0 "$inspect" image --json $k -o json.img old.artifact
+	[ ! -s out ] || fail "$(cat out)"
+	mkdir json
+	expect_exit 0 "$inspect" extract --json $k -C json old.artifact /etc
+	[ ! -s out ] || fail "$(cat out)"
+	expect_exit 6 "$inspect" extract --json $k -C json old.artifact /etc
+	[ "$(json 'd["error"]["exit"]')" = 6 ] || fail "$(cat out)"
+}
+
+step "diff prints names as ls does"
+mkdir odd
+cp -r odd even
+python3 - <<'END'
+for name in (b"\xff", b"back\\slash", b"\\xff", b"gr\xc3\xbcn", b"new\nline", b"both\\\xfe"):
+    open(b"even/" + name, "w").close()
+END
+for n in odd even; do
+	truncate -s 1M $n.img
+	mke2fs -q -t ext4 -O ^has_journal -d $n $n.img
+	make_artifact $n.artifact good --image $n.img --filesystem ext4
+done
+# shellcheck disable=SC2086
+{
+	expect_exit 0 "$inspect" ls $k even.artifact
+	grep -v lost+found out | sort >listed
+	[ "$(grep -cF -e '/\xff' -e '/back\\slash' -e '/\\xff' -e '/new\x0aline' -e '/both\\\xfe' listed)" = 5 ] || fail "ls: $(cat listed)"
+	expect_exit 0 "$inspect" diff $k odd.artifact even.artifact
+	sed -n 's/^  + //p' out | sort | diff listed - || fail "names of files that were added"
+	expect_exit 0 "$inspect" diff $k even.artifact odd.artifact
+	sed -n 's/^  - //p' out | sort | diff listed - || fail "names of files that were removed"
+	expect_exit 0 "$inspect" diff --json $k odd.artifact even.artifact
+	json '"\n".join(sorted(map(ascii, d["files"]["added"])))' >diffed
+	expect_exit 0 "$inspect" ls --json $k even.artifact
+	json '"\n".join(sorted(ascii(e["path"]) for e in d["entries"] if "lost" not in e["path"]))' | diff - diffed || fail "names in JSON"
+}
 
 step "an image whose bytes were changed"
 cp old.artifact bad.artifact

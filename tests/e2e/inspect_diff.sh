@@ -121,6 +121,68 @@ expect_exit 0 "$inspect" diff --json --keys good.keys old.sq.artifact new.artifa
 [ "$(json '[f["path"] for f in d["files"]["changed"] if f["path"].count("/") == 2 and "content" in f["what"]]')" = \
 	'["/big/2", "/big/4", "/big/5", "/big/8", "/small/60", "/small/7"]' ] || fail "$(cat out)"
 
+step "no root filesystem, or one that is not read: the rest is compared all the same"
+for n in 1 2; do
+	head -c 300000 /dev/urandom >"boot.$n"
+	truncate -s 303104 "boot.$n"
+	"$mkartifact" create -q -o "boot.$n.artifact" --name test --version $n --compatible test-board --arch any --boot "boot.$n" --key good.pem
+	for fs in erofs vfat raw; do
+		make_artifact "$fs.$n.artifact" good --filesystem $fs --version $n --size $((n * 500 * 1024))
+	done
+done
+not_compared() { # OLD NEW WHY [OPTION...]
+	nc_old=$1 nc_new=$2 nc_why=$3
+	shift 3
+	expect_exit 0 "$inspect" diff --json --keys good.keys "$@" "$nc_old" "$nc_new"
+	[ "$(json 'd["packages"], d["files"]')" = '[null, null]' ] || fail "$(cat out)"
+	[ "$(json 'd["manifest"]["version"] != {} and d["download"]["total"] > 0 and d["download"]["chunks"] > 0')" = true ] || fail "$(cat out)"
+	expect_exit 0 "$inspect" diff --keys good.keys "$@" "$nc_old" "$nc_new"
+	expect_out "packages and files: not compared: $nc_why"
+	expect_out "version: "
+	expect_out "download: "
+}
+not_compared boot.1.artifact boot.2.artifact "'boot.1.artifact' has no root filesystem (--payload names another payload)"
+not_compared boot.1.artifact boot.2.artifact "'boot.1.artifact' holds no filesystem there" --payload boot
+not_compared boot.1.artifact new.artifact "'boot.1.artifact' has no root filesystem"
+not_compared raw.1.artifact raw.2.artifact "'raw.1.artifact' holds no filesystem there"
+not_compared old.artifact erofs.2.artifact "'erofs.2.artifact' holds the filesystem erofs, which is not read"
+for fs in erofs vfat; do
+	not_compared $fs.1.artifact $fs.2.artifact "'$fs.1.artifact' holds the filesystem $fs, which is not read"
+	not_compared $fs.1.artifact $fs.2.artifact "'$fs.1.artifact' holds the filesystem $fs" --payload rootfs
+done
+expect_exit 1 "$inspect" diff --keys good.keys --payload nothing boot.1.artifact boot.2.artifact
+expect_err "has no payload 'nothing'"
+
+step "a patch: one that is named must be good, one that lies beside the artifact is left out"
+"$mkartifact" delta -q --key good.pem old.artifact new.artifact
+patch=$(ls new.artifact.patches/*)
+patched() { # WANT: what diff says of the patch's size
+	expect_exit 0 "$inspect" diff --json --keys good.keys old.artifact new.artifact
+	[ "$(json 'd["download"]["patch"] and d["download"]["patch"]["size"]')" = "$1" ] || fail "$(cat out)"
+}
+patched "$(stat -c %s "$patch")"
+refuse_err "patch"
+cp "$patch" good.patch
+make_key stranger
+for what in damaged untrusted other artifact; do
+	case $what in
+	damaged) flip "$patch" 700; status=4 ;;
+	untrusted) "$mkartifact" delta -q --key stranger.pem -o "$patch" old.artifact new.artifact; status=4 ;;
+	other) "$mkartifact" delta -q --key good.pem -o "$patch" new.artifact attributes.artifact; status=5 ;;
+	artifact) cp new.artifact "$patch"; status=2 ;;
+	esac
+	patched null
+	expect_err "the patch beside 'new.artifact' is not counted: $patch: "
+	expect_exit 0 "$inspect" diff --keys good.keys old.artifact new.artifact
+	expect_out "download: "
+	refuse_out "with the patch: "
+	expect_exit $status "$inspect" diff --keys good.keys --patch "$patch" old.artifact new.artifact
+	expect_err "$patch: "
+done
+expect_exit 0 "$inspect" diff --keys good.keys --patch good.patch old.artifact new.artifact
+expect_out "with the patch: "
+refuse_err "not counted"
+
 step "over http: metadata, and what cannot be told without a look"
 mkdir web
 mv new.artifact web/

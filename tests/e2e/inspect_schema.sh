@@ -93,6 +93,8 @@ head -c 1048576 /dev/zero | tr '\0' 'x' >raw
 "$mkartifact" create -q -o raw.artifact --name test --version 1 --compatible box --arch any --boot raw --key k.pem
 expect_exit 0 "$inspect" diff --json --keys k.keys --payload boot raw.artifact raw.artifact
 fits diff
+expect_exit 0 "$inspect" diff --json --keys k.keys raw.artifact old.artifact
+fits diff
 rm -r root/var
 "$mkartifact" create -q -o none.artifact --name test --version 1 --compatible box --arch any --rootfs root --key k.pem
 expect_exit 0 "$inspect" packages --json --keys k.keys none.artifact

@@ -19,8 +19,8 @@ EXTRA_DIST += %D%/vectors.sh
 EXTRA_DIST += %D%/lib.sh
 EXTRA_DIST += %D%/artifact.py
 if TOOLS
-TESTS += %D%/inspect.sh %D%/verify.sh
-EXTRA_DIST += %D%/inspect.sh %D%/verify.sh
+TESTS += %D%/inspect.sh %D%/inspect_extract.sh %D%/verify.sh
+EXTRA_DIST += %D%/inspect.sh %D%/inspect_extract.sh %D%/verify.sh
 endif
 TESTS += %D%/bitflip.sh
 EXTRA_DIST += %D%/bitflip.sh

@@ -100,6 +100,76 @@ START_TEST(out_has_no_name_before_commit)
 }
 END_TEST
 
+/* By both ways: without a name until then, and with a hidden one. */
+static int place(const char *path, bool named, struct art_err *err)
+{
+	struct art_out out = ART_OUT_INIT;
+	char hidden[] = ".hidden.XXXXXX";
+	int code;
+
+	if (named) {
+		out = (struct art_out){ mkostemp(hidden, O_CLOEXEC), strdup(path), strdup(hidden), true };
+		ck_assert_int_ge(out.fd, 0);
+	} else {
+		ck_assert_int_eq(art_out_open(&out, path, 0640, err), 0);
+	}
+	ck_assert_int_eq(art_write_full(out.fd, "placed", 6, path, err), 0);
+	code = art_out_place(&out, err);
+	art_out_abort(&out);
+	ck_assert_int_eq(access(hidden, F_OK), -1);
+	return code;
+}
+
+START_TEST(out_is_placed_where_nothing_is)
+{
+	static const char *const names[] = { "there", "link", "directory" };
+	char long_name[256];
+	struct art_err err;
+	uint8_t *bytes;
+	size_t len, i;
+
+	memset(long_name, 'n', 255);
+	long_name[255] = '\0';
+	ck_assert_int_eq(place(long_name, _i, &err), 0);
+	ck_assert_int_eq(art_read_file(long_name, 9, &bytes, &len, &err), 0);
+	ck_assert_str_eq((char *)bytes, "placed");
+	free(bytes);
+	put_file("there", "x", 1);
+	ck_assert_int_eq(symlink("nothing", "link"), 0);
+	ck_assert_int_eq(mkdir("directory", 0700), 0);
+	for (i = 0; i < ART_ARRAY_SIZE(names); i++) {
+		ck_assert_int_eq(place(names[i], _i, &err), ART_E_IO);
+		ck_assert_int_eq(err.sys_errno, EEXIST);
+	}
+	ck_assert_int_eq(art_read_file("there", 9, &bytes, &len, &err), 0);
+	ck_assert_str_eq((char *)bytes, "x");
+	free(bytes);
+	ck_assert_int_eq(unlink(long_name) + unlink("there") + unlink("link") + rmdir("directory"), 0);
+}
+END_TEST
+
+START_TEST(out_is_no_device_link_or_input)
+{
+	struct art_err err;
+
+	put_file("a", "a", 1);
+	ck_assert_int_eq(link("a", "b"), 0);
+	ck_assert_int_eq(symlink("a", "l"), 0);
+	ck_assert_int_eq(art_out_check("a", &err), 0);
+	ck_assert_int_eq(art_out_check("nothing", &err), 0);
+	ck_assert_int_eq(art_out_check("l", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check("/dev/null", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check(".", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check_input("a", "nothing", &err), 0);
+	ck_assert_int_eq(art_out_check_input("nothing", "a", &err), 0);
+	ck_assert_int_eq(art_out_check_input("a", NULL, &err), 0);
+	ck_assert_int_eq(art_out_check_input("a", "/dev/null", &err), 0);
+	ck_assert_int_eq(art_out_check_input("a", "./b", &err), ART_E_USAGE);
+	ck_assert_int_eq(art_out_check_input("a", "l", &err), ART_E_USAGE);
+	ck_assert_int_eq(unlink("a") + unlink("b") + unlink("l"), 0);
+}
+END_TEST
+
 START_TEST(write_past_a_full_device)
 {
 	struct art_err err;
@@ -255,6 +325,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, out_appears_complete);
 	tcase_add_test(t, out_abort_leaves_nothing);
+	tcase_add_loop_test(t, out_is_placed_where_nothing_is, 0, 2);
+	tcase_add_test(t, out_is_no_device_link_or_input);
 	tcase_add_test(t, write_past_a_full_device);
 	tcase_add_test(t, source_seeks_in_a_file);
 	tcase_add_test(t, source_reads_a_pipe_forward);
