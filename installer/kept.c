@@ -94,8 +94,13 @@ int kept_find(const struct kept *k, const char *name, size_t size, uint8_t **byt
 	*bytes = malloc(size);
 	if (!*bytes)
 		return art_fail_memory(err);
-	n = art_pread_full(fd, *bytes, size, 0, name, err);
-	return n < 0 ? (int)n : 0;
+	n = art_pread_full(fd, *bytes, size, 0, name, NULL);
+	if (n == (ssize_t)size)
+		return 0;
+	/* It can be had again from where it came. */
+	free(*bytes);
+	*bytes = NULL;
+	return 0;
 }
 
 void kept_index_name(char name[KEPT_NAME_MAX], const char *payload, size_t segment)

@@ -201,13 +201,15 @@ static void walk_page(struct search *s, const uint8_t *page, size_t len, uint64_
 		struct art_row old;
 
 		art_row_decode(p, &old);
+		/* What is kept may lie: a place outside of the seed is none. */
+		if (off > s->seed->size || old.plain_len > s->seed->size - off)
+			return;
 		if (old.type != ART_ROW_ZERO)
 			visit(s, &old, off);
 		off += old.plain_len;
 	}
 }
 
-/* Offsets that a damaged page gives lie anywhere; reading there finds nothing. */
 static void walk_segment(struct search *s, size_t segment, visit_fn visit)
 {
 	const struct art_segment *seg = &s->seed->payload->segments[segment];
@@ -295,6 +297,15 @@ static void walk(struct search *s, visit_fn visit)
 		walk_segment(s, i, visit);
 }
 
+/* Its heads may have filled the disk that the indexes need. */
+static void give_up(struct seed *seed, const struct art_err *why)
+{
+	cli_warn("nothing more is taken from '%s': %s", seed->path, why->text);
+	art_out_abort(&seed->heads);
+	seed->head_count = 0;
+	seed->size = 0;
+}
+
 /* One kind of search over all seeds that can be searched so. */
 static int find(struct seeds *seeds, struct art_index *ix, uint64_t base, bool by_head,
 		uint64_t *places, struct art_err *err)
@@ -315,7 +326,7 @@ static int find(struct seeds *seeds, struct art_index *ix, uint64_t base, bool b
 		if (s.seed->payload)
 			walk(&s, look_into);
 		else if (scan(&s, &why) < 0)
-			cli_warn("nothing more is taken from '%s': %s", s.seed->path, why.text);
+			give_up(s.seed, &why);
 	}
 	table_free(&table);
 	return code;

@@ -10,6 +10,7 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 
+#include "common/cli.h"
 #include "installer/target.h"
 #include "libartifact/chunk.h"
 #include "libartifact/io.h"
@@ -74,13 +75,36 @@ static int read_exactly(struct target *t, void *buf, size_t len, uint64_t off,
 	return 0;
 }
 
+/*
+ * As read_exactly, of what is there before it is written; 1: it cannot be read. A write that power cut leaves such sectors, and
+ * the next write heals them.
+ */
+static int read_old(struct target *t, void *buf, size_t len, uint64_t off, struct art_err *err)
+{
+	struct art_err why = { 0 };
+	int code = read_exactly(t, buf, len, off, &why);
+
+	if (code == 0)
+		return 0;
+	if (why.sys_errno != EIO) {
+		if (err)
+			*err = why;
+		return code;
+	}
+	if (!t->unreadable)
+		cli_warn("%s (at %llu); it counts as empty and is written anew", why.text,
+			 (unsigned long long)off);
+	t->unreadable = true;
+	return 1;
+}
+
 int target_is_right(struct target *t, const struct art_row *row, uint64_t off, bool *right,
 		    struct art_err *err)
 {
 	size_t span = row->plain_len < ART_HEAD_SPAN ? row->plain_len : ART_HEAD_SPAN;
 	size_t have = t->last_right ? row->plain_len : span;
 	uint8_t head[ART_HEAD_LEN];
-	int code = read_exactly(t, t->scratch, have, off, err);
+	int code = read_old(t, t->scratch, have, off, err);
 
 	*right = false;
 	if (code == 0 && have == span) {
@@ -95,12 +119,12 @@ int target_is_right(struct target *t, const struct art_row *row, uint64_t off, b
 			return 0;
 		}
 		if (row->plain_len > span)
-			code = read_exactly(t, t->scratch + span, row->plain_len - span, off + span,
-					    err);
+			code = read_old(t, t->scratch + span, row->plain_len - span, off + span,
+					err);
 	}
 	if (code < 0)
 		return code;
-	*right = art_row_check_plain(row, t->scratch, t->sha256, err) == 0;
+	*right = code == 0 && art_row_check_plain(row, t->scratch, t->sha256, err) == 0;
 	t->last_right = *right;
 	return 0;
 }
@@ -217,11 +241,10 @@ int target_zero(struct target *t, uint64_t off, uint64_t len, bool dry, uint64_t
 	while (code == 0 && (off = skip_hole(t, off, end)) < end) {
 		size_t n = end - off < ART_CHUNK_MAX ? (size_t)(end - off) : ART_CHUNK_MAX;
 
-		code = read_exactly(t, t->scratch, n, off, err);
-		if (code == 0 && !art_is_zero(t->scratch, n)) {
+		code = read_old(t, t->scratch, n, off, err);
+		if (code == 1 || (code == 0 && !art_is_zero(t->scratch, n))) {
 			*changed += n;
-			if (!dry)
-				code = make_zero(t, off, n, err);
+			code = dry ? 0 : make_zero(t, off, n, err);
 		}
 		off += n;
 	}

@@ -18,6 +18,7 @@ struct target {
 	uint64_t gather_off;
 	size_t gather_len;
 	bool last_right;   /* the row before was right: read the next whole at once */
+	bool unreadable;   /* some sector was, and that has been said */
 	uint8_t zero_head[ART_HEAD_LEN]; /* of a page of zeros: an empty slot has many */
 };
 
@@ -26,7 +27,7 @@ int target_open(struct target *t, const struct slot_part *part, struct art_err *
 void target_close(struct target *t);
 
 /* Does the partition hold the plain bytes of a stored or copy row at OFF? Reads 4 KiB of a row that
- * differs at its head. The plain bytes are in t->scratch when the answer is yes. */
+ * differs at its head. A sector that cannot be read holds them not, and may be mended by being written. The plain bytes are in t->scratch when the answer is yes. */
 int target_is_right(struct target *t, const struct art_row *row, uint64_t off, bool *right,
 		    struct art_err *err);
 

@@ -12,6 +12,7 @@
 
 #define ZSTD_STATIC_LINKING_ONLY /* ZSTD_generateSequences, ZSTD_compressSequences */
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "libartifact/encode.h"
 #include "libartifact/util.h"
@@ -42,6 +43,7 @@ struct art_encoder {
 	ZSTD_Sequence *cut;
 	uint8_t *check;
 	uint8_t *other; /* --level max: what the second way gives */
+	bool no_memory; /* libzstd had too little in this group: another way would give other bytes */
 };
 
 /* Where the cutting of the group's sequences stands: what is left of the sequence begun. */
@@ -208,15 +210,23 @@ static size_t cut_sequences(struct art_encoder *e, struct cursor *at, size_t len
 	return count;
 }
 
+static bool failed(struct art_encoder *e, size_t result)
+{
+	if (ZSTD_isError(result) && ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
+		e->no_memory = true;
+	return ZSTD_isError(result);
+}
+
 /* Does the frame of N bytes at OUT give the chunk again? */
 static bool decodes(struct art_encoder *e, const uint8_t *out, size_t n, const uint8_t *chunk,
 		    size_t len, size_t prefix)
 {
 	size_t got;
 
-	ZSTD_DCtx_refPrefix(e->decoder, chunk - prefix, prefix);
+	if (failed(e, ZSTD_DCtx_refPrefix(e->decoder, chunk - prefix, prefix)))
+		return false;
 	got = ZSTD_decompressDCtx(e->decoder, e->check, len, out, n);
-	return got == len && memcmp(e->check, chunk, len) == 0;
+	return !failed(e, got) && got == len && memcmp(e->check, chunk, len) == 0;
 }
 
 /* A chunk that is stored as it is. */
@@ -234,9 +244,9 @@ static struct art_stored encode_prefixed(struct art_encoder *e, const uint8_t *c
 
 	/* After a chunk that did not fit, libzstd takes no prefix before this. */
 	ZSTD_CCtx_reset(e->prefixed, ZSTD_reset_session_only);
-	ZSTD_CCtx_refPrefix(e->prefixed, chunk - prefix, prefix);
+	failed(e, ZSTD_CCtx_refPrefix(e->prefixed, chunk - prefix, prefix));
 	n = ZSTD_compress2(e->prefixed, out, len - 1, chunk, len);
-	if (ZSTD_isError(n) || !decodes(e, out, n, chunk, len, prefix))
+	if (failed(e, n) || !decodes(e, out, n, chunk, len, prefix))
 		return store_raw(out, chunk, len);
 	return (struct art_stored){ ART_ROW_ZSTD, (uint32_t)n };
 }
@@ -250,7 +260,7 @@ static struct art_stored encode_cut(struct art_encoder *e, struct cursor *at,
 	size_t n = ZSTD_compressSequences(e->coder, e->check, ZSTD_COMPRESSBOUND(ART_CHUNK_MAX),
 					  e->cut, count, chunk, len);
 
-	if (ZSTD_isError(n))
+	if (failed(e, n))
 		return encode_prefixed(e, chunk, len, prefix, out);
 	if (n >= len)
 		return store_raw(out, chunk, len);
@@ -288,8 +298,12 @@ int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_
 		total += lengths[i];
 	if (total > ART_GROUP_MAX)
 		return art_fail(err, ART_E_FAILED, "a group of %zu bytes is too large", total);
+	/* An earlier group may have lost them. */
+	if (!e->finder || !e->prefixed)
+		return art_fail_memory(err);
+	e->no_memory = false;
 	e->found_count = ZSTD_generateSequences(e->finder, e->found, e->found_room, plain, total);
-	cut = !ZSTD_isError(e->found_count);
+	cut = !failed(e, e->found_count);
 	if (e->slow && !new_finder(e))
 		return art_fail_memory(err);
 	for (i = 0; i < count; i++) {
@@ -304,7 +318,7 @@ int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_
 		out += stored[i].len;
 		pos += lengths[i];
 	}
-	if (e->slow && !new_prefixed(e))
+	if (e->no_memory || (e->slow && !new_prefixed(e)))
 		return art_fail_memory(err);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "libartifact/patch_codec.h"
 #include "libartifact/patch_diff.h"
@@ -24,6 +25,7 @@ struct art_patch_encoder {
 	struct art_patch_decoder *decoder;
 	uint8_t *out[2]; /* ROOM each */
 	uint8_t *check;
+	bool no_memory; /* libzstd had too little, once */
 };
 
 int art_patch_encoder_new(struct art_patch_encoder **out, struct art_err *err)
@@ -69,7 +71,7 @@ void art_patch_encoder_free(struct art_patch_encoder *e)
 }
 
 /* The length at OUT; 0: libzstd could not. */
-static size_t compress(ZSTD_CCtx *c, const uint8_t *prefix, size_t prefix_len, uint8_t *out,
+static size_t compress(struct art_patch_encoder *e, ZSTD_CCtx *c, const uint8_t *prefix, size_t prefix_len, uint8_t *out,
 		       const uint8_t *plain, size_t len)
 {
 	size_t n;
@@ -77,6 +79,8 @@ static size_t compress(ZSTD_CCtx *c, const uint8_t *prefix, size_t prefix_len, u
 	ZSTD_CCtx_reset(c, ZSTD_reset_session_only);
 	ZSTD_CCtx_refPrefix(c, prefix, prefix_len);
 	n = ZSTD_compress2(c, out, ROOM, plain, len);
+	if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+		e->no_memory = true;
 	return ZSTD_isError(n) ? 0 : n;
 }
 
@@ -88,7 +92,7 @@ static size_t encode_diff(struct art_patch_encoder *e, const uint8_t *window, si
 
 	if (n == 0 || n > ART_DIFF_PROGRAM_MAX)
 		return 0;
-	return compress(e->thorough, NULL, 0, out, program, n);
+	return compress(e, e->thorough, NULL, 0, out, program, n);
 }
 
 int art_patch_encode(struct art_patch_encoder *e, const uint8_t *window, size_t window_len,
@@ -99,9 +103,12 @@ int art_patch_encode(struct art_patch_encoder *e, const uint8_t *window, size_t 
 	enum art_patch_codec codec = ART_PATCH_ZSTD;
 	int code;
 
-	n[ART_PATCH_ZSTD] = compress(e->with_window, window, window_len, e->out[0], plain, len);
+	n[ART_PATCH_ZSTD] = compress(e, e->with_window, window, window_len, e->out[0], plain, len);
 	n[ART_PATCH_DIFF] = window_len ? encode_diff(e, window, window_len, plain, len, e->out[1]) :
 					 0;
+	/* Not the codec that there was memory for: other bytes. */
+	if (e->no_memory)
+		return art_fail_memory(err);
 	if (n[ART_PATCH_ZSTD] == 0)
 		return art_fail(err, ART_E_FAILED, "libzstd cannot compress a record");
 	if (n[ART_PATCH_DIFF] && n[ART_PATCH_DIFF] < n[ART_PATCH_ZSTD])
@@ -120,7 +127,7 @@ int art_patch_pack(struct art_patch_encoder *e, const uint8_t *prefix, size_t pr
 		   const uint8_t *plain, size_t len, const uint8_t **stored, size_t *stored_len,
 		   struct art_err *err)
 {
-	*stored_len = compress(e->thorough, prefix, prefix_len, e->out[0], plain, len);
+	*stored_len = compress(e, e->thorough, prefix, prefix_len, e->out[0], plain, len);
 	*stored = e->out[0];
 	return *stored_len ? 0 : art_fail(err, ART_E_FAILED, "libzstd cannot compress");
 }

@@ -349,7 +349,10 @@ static int flush(struct gather *g, struct art_err *err)
 	code = read_plain(g, &first, err);
 	if (code == 0)
 		code = encode(g, first, &stored, err);
-	if (code == 0)
+	/* What does not compress may take more than a record has room for: the chunks of the artifact are there for it. */
+	if (code == 0 && r->stored_len > ART_PATCH_RECORD_MAX)
+		g->sums->left += r->plain_len;
+	else if (code == 0)
 		code = count_record(g, stored, err);
 	if (code < 0)
 		return code;
@@ -385,6 +388,8 @@ static int add_row(struct gather *g, const struct art_row *row, struct art_err *
 
 	if (r->run_count && !fits(g, row, is_block, unpacked))
 		code = flush(g, err);
+	if (code < 0)
+		return code;
 	last = r->run_count ? &r->runs[r->run_count - 1] : NULL;
 	if (last && last->first + last->count == row->number)
 		last->count++;
@@ -394,7 +399,7 @@ static int add_row(struct gather *g, const struct art_row *row, struct art_err *
 	if (is_block)
 		g->blocks[g->block_count++] = block;
 	g->unpacked += unpacked;
-	return code;
+	return 0;
 }
 
 int art_patch_pair_segment(struct art_patch_pair *pair, size_t segment, int data_fd,

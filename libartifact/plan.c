@@ -152,12 +152,11 @@ static int flush_chunk(struct cutter *c, struct art_err *err)
  * give the same cuts wherever they lie. */
 static bool content_cuts(const uint8_t *page, size_t len, unsigned int rarity)
 {
-	uint64_t h = 0, word;
+	uint64_t h = 0;
 	size_t i;
 
 	for (i = 0; i + 8 <= len; i += 8) {
-		memcpy(&word, page + i, 8);
-		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		h = (h ^ art_get64(page + i)) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 29;
 	}
 	return h >> (64 - rarity) == 0;

@@ -196,12 +196,16 @@ static void report(const struct delta *d)
 	char size[TEXT_SIZE_MAX], plain[TEXT_SIZE_MAX];
 	json_t *o;
 
+	if (s->left > 0)
+		cli_warn("%s do not compress and are left out of the patch: devices take them from the artifact, and the patch alone is not enough",
+			 text_size(plain, s->left));
+
 	if (cli_json()) {
-		o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", d->path,
+		o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", d->path,
 			      "name", now->name, "version", now->version, "size",
 			      (json_int_t)s->size, "records", (json_int_t)s->records, "diffs",
 			      (json_int_t)s->diffs, "blocks", (json_int_t)s->blocks, "chunks", (json_int_t)s->rows, "plain",
-			      (json_int_t)s->plain, "record-bytes", (json_int_t)s->data,
+			      (json_int_t)s->plain, "left-out", (json_int_t)s->left, "record-bytes", (json_int_t)s->data,
 			      "table-bytes", (json_int_t)s->tables);
 		if (o)
 			json_dumpf(o, stdout, JSON_INDENT(2));

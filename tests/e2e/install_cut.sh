@@ -118,3 +118,21 @@ for at in 5 $((last / 2)) $((last - 1)); do
 	slot_is b v1.artifact
 done
 [ "$mended" -gt 0 ] || fail "no lost write was mended"
+
+step "a sector that a cut has left unreadable is written anew, not run into again and again"
+reset
+expect_exit 0 "$top_build/artifact-inspect" image --keys k.keys -o whole.img v1.artifact
+# Where the image has zeros, in a slot of noise; and in what an installation that was cut has written.
+for kind in zeros bytes; do
+	at=$(python3 -c 'import sys
+image = open("whole.img", "rb").read()
+pages = [o for o in range(0, len(image), 4096) if any(image[o:o + 4096]) == (sys.argv[1] == "bytes")]
+print(pages[len(pages) // 8] + 100)' "$kind")
+	reset
+	[ "$kind" = zeros ] || head -c 600000 v1.artifact | "$top_build/artifact-install" -c dev/install.conf install -q - 2>/dev/null || :
+	FAULT_TARGET="$tmp/dev/b.img" FAULT_OFFSET="$at" shim sector 0 "$top_build/artifact-install" -c dev/install.conf install v1.artifact \
+		2>err || fail "$kind: $(cat err)"
+	expect_err "counts as empty and is written anew"
+	slot_is b v1.artifact
+	safe
+done

@@ -56,6 +56,18 @@ for options in "-comp zstd" "-comp zstd -Xcompression-level 3 -b 64K" "-comp zst
 	[ "$(json "d['plain'] > 500000")" = true ] || fail "too little has changed for a test: $(cat out)"
 done
 
+step "what does not compress into a record's room is left out, and said"
+rm -rf root
+mkdir root
+make_noise 21 3145728 >root/noise
+pack n1 1.0 -comp zstd -b 1M -no-fragments
+make_noise 22 3145728 >root/noise
+seq 1 90000 >root/numbers
+pack n2 2.0 -comp zstd -b 1M -no-fragments
+delta n1 n2
+expect_err "do not compress and are left out of the patch"
+[ "$(json "d['left-out']")" = 3145728 ] || fail "$(cat out)"
+
 step "installed by the patch"
 rm -rf root
 cp -a first root

@@ -95,6 +95,35 @@ get 6
 slot_is a v2.artifact
 [ "$(json "d['copied']")" = 0 ] || fail "$(cat out)"
 
+step "a kept index that is as its manifest says, and places chunks where no seed is"
+for offset in 0xfffffffffffffffe 0xc800000000000000; do
+	fresh
+	python3 -c 'import hashlib, json, struct, sys
+folder, offset = sys.argv[1], int(sys.argv[2], 0)
+with open(folder + "/rootfs.0000.index", "rb") as file:
+    index = bytearray(file.read())
+with open(folder + "/manifest.json") as file:
+    manifest = json.load(file)
+pages = -(-len(index) // (32 + 16384))
+page, row = 32 * pages, 32 * pages + 24
+before = 0
+while struct.unpack_from("<I", index, row)[0] >> 28 & 3 != 1: # to the first row that has bytes
+    before += struct.unpack_from("<I", index, row)[0] & 0xfffffff
+    row += 40
+struct.pack_into("<Q", index, page, (offset - before) % 2**64)
+for n in range(pages):
+    at = page + 16384 * n
+    index[32 * n:32 * n + 32] = hashlib.sha256(index[at:at + 16384]).digest()
+manifest["payloads"][0]["segments"][0]["index-sha256"] = hashlib.sha256(index[:page]).hexdigest()
+text = json.dumps(manifest, separators=(",", ":")).encode() + b"\n"
+with open(folder + "/rootfs.0000.index", "wb") as file:
+    file.write(index)
+with open(folder + "/manifest.json", "wb") as file:
+    file.write(text.ljust(-(-len(text) // 4096) * 4096))' dev/state/slot-b "$offset"
+	get "forged-$offset"
+	slot_is a v2.artifact
+done
+
 step "a configured seed; one that is not there is told"
 fresh
 cp dev/b.img old.img

@@ -3,7 +3,8 @@
  * LD_PRELOAD shim: the Nth call of read, pread, write, pwrite, fsync, fdatasync, open, openat or close fails (see
  * fault.h; all callers count). $FAULT_HOW: "eio", "enospc" (calls that write; others EIO), "eintr", "short" (half the bytes; calls without a
  * count are let through), "kill" (SIGKILL before the call is made), or "lost"
- * (only pwrite counts; it says it wrote and did not, like a failing card). EINTR is only for calls with a count. A failing close does close, as on
+ * (only pwrite counts; it says it wrote and did not, like a failing card), or "sector" (nothing counts: byte $FAULT_OFFSET of the file
+ * $FAULT_TARGET cannot be read until it is written, as after a write that a power cut tore). EINTR is only for calls with a count. A failing close does close, as on
  * Linux. Calls inside libc itself are not seen.
  */
 /* The plain names below are defined; the build's 64-bit offsets would rename them. */
@@ -13,18 +14,20 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include "fault.h"
 
-enum how { HOW_EIO, HOW_ENOSPC, HOW_EINTR, HOW_SHORT, HOW_KILL, HOW_LOST };
+enum how { HOW_EIO, HOW_ENOSPC, HOW_EINTR, HOW_SHORT, HOW_KILL, HOW_LOST, HOW_SECTOR };
 
 static enum how how(void)
 {
-	static const char *const names[] = { "eio", "enospc", "eintr", "short", "kill", "lost" };
+	static const char *const names[] = { "eio",  "enospc", "eintr", "short",
+					     "kill", "lost",   "sector" };
 	const char *text = getenv("FAULT_HOW");
 	unsigned int i;
 
-	for (i = 0; text && i < 6; i++)
+	for (i = 0; text && i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(text, names[i]))
 			return (enum how)i;
 	return HOW_EIO;
@@ -35,7 +38,7 @@ static bool refused_name(bool writes)
 {
 	enum how kind = how();
 
-	if (kind == HOW_LOST || !fault_due(NULL) || kind == HOW_SHORT || kind == HOW_EINTR)
+	if (kind == HOW_LOST || kind == HOW_SECTOR || !fault_due(NULL) || kind == HOW_SHORT || kind == HOW_EINTR)
 		return false;
 	if (kind == HOW_KILL)
 		syscall(SYS_kill, (int)syscall(SYS_getpid), SIGKILL);
@@ -46,7 +49,7 @@ static bool refused_name(bool writes)
 /* Count a call with LEN bytes. True: fail with errno set. A short count is put into *LEN. */
 static bool refused(size_t *len, bool writes)
 {
-	if (how() == HOW_LOST || !fault_due(NULL))
+	if (how() == HOW_LOST || how() == HOW_SECTOR || !fault_due(NULL))
 		return false;
 	switch (how()) {
 	case HOW_SHORT:
@@ -68,6 +71,20 @@ static bool refused(size_t *len, bool writes)
 	}
 }
 
+/* Is the bad sector among these bytes, and bad still? `calls`, of no use in this mode, says that it has been written. */
+static bool has_sector(int fd, off_t off, size_t len)
+{
+	const char *path = getenv("FAULT_TARGET"), *at = getenv("FAULT_OFFSET");
+	struct stat want, have;
+	off_t sector;
+
+	if (how() != HOW_SECTOR || !fault || fault->calls || !path || !at)
+		return false;
+	sector = (off_t)strtoull(at, NULL, 10);
+	return off <= sector && sector < off + (off_t)len && stat(path, &want) == 0 &&
+	       fstat(fd, &have) == 0 && want.st_dev == have.st_dev && want.st_ino == have.st_ino;
+}
+
 ssize_t read(int fd, void *buf, size_t len)
 {
 	return refused(&len, false) ? -1 : syscall(SYS_read, fd, buf, len);
@@ -75,6 +92,11 @@ ssize_t read(int fd, void *buf, size_t len)
 
 ssize_t pread(int fd, void *buf, size_t len, off_t off)
 {
+	if (has_sector(fd, off, len)) {
+		fault->hits++;
+		errno = EIO;
+		return -1;
+	}
 	return refused(&len, false) ? -1 : syscall(SYS_pread64, fd, buf, len, off);
 }
 
@@ -85,9 +107,18 @@ ssize_t write(int fd, const void *buf, size_t len)
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 {
+	if (has_sector(fd, off, len))
+		fault->calls = 1;
 	if (how() == HOW_LOST)
 		return fault_due(NULL) ? (ssize_t)len : syscall(SYS_pwrite64, fd, buf, len, off);
 	return refused(&len, true) ? -1 : syscall(SYS_pwrite64, fd, buf, len, off);
+}
+
+int fallocate(int fd, int mode, off_t off, off_t len)
+{
+	if (has_sector(fd, off, (size_t)len))
+		fault->calls = 1;
+	return (int)syscall(SYS_fallocate, fd, mode, off, len);
 }
 
 int fsync(int fd)
@@ -139,6 +170,7 @@ int open(const char *path, int flags, ...)
 /* What programs with 64-bit offsets call, and with _FORTIFY_SOURCE. */
 ssize_t pread64(int fd, void *buf, size_t len, off_t off) __attribute__((alias("pread")));
 ssize_t pwrite64(int fd, const void *buf, size_t len, off_t off) __attribute__((alias("pwrite")));
+int fallocate64(int fd, int mode, off_t off, off_t len) __attribute__((alias("fallocate")));
 int openat64(int dir, const char *path, int flags, ...) __attribute__((alias("openat")));
 int open64(const char *path, int flags, ...) __attribute__((alias("open")));
 

@@ -312,14 +312,14 @@ END_TEST
 /* A variable of systemd-boot: attributes, and UTF-16. */
 static void put_loader(const char *name, const char *text, unsigned int spoil)
 {
-	char bytes[4 + 2 * 80] = { 7 }, path[160];
+	char bytes[4 + 2 * 80] = { 7 }, name_below[160];
 	size_t i, n = strlen(text) + 1;
 
 	for (i = 0; i < n; i++)
 		bytes[4 + 2 * i] = text[i];
 	bytes[5] = (char)spoil;
-	snprintf(path, sizeof(path), EFIVARS "%s-" EFI_LOADER_GUID, name);
-	put_below(path, bytes, 4 + 2 * n);
+	snprintf(name_below, sizeof(name_below), EFIVARS "%s-" EFI_LOADER_GUID, name);
+	put_below(name_below, bytes, 4 + 2 * n);
 }
 
 static void put_loader_own(int trial)
