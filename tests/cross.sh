@@ -31,7 +31,8 @@ export PKG_CONFIG_LIBDIR="$root/usr/lib/$multi/pkgconfig:$root/usr/share/pkgconf
 loader=$(find "$root/lib" "$root/usr/lib" -maxdepth 2 -name 'ld-linux*.so.*' 2>/dev/null | head -n 1)
 ldflags="-L$root/usr/lib/$multi -L$root/lib/$multi -Wl,-rpath-link,$root/usr/lib/$multi -Wl,-rpath-link,$root/lib/$multi"
 if [ "$arch" = i386 ]; then
-	ldflags="$ldflags -Wl,--dynamic-linker=$loader -Wl,-rpath,$root/usr/lib/$multi -Wl,-rpath,$root/lib/$multi"
+	# The old kind of path, which also serves the libraries that libraries need.
+	ldflags="$ldflags -Wl,--dynamic-linker=$loader -Wl,--disable-new-dtags -Wl,-rpath,$root/usr/lib/$multi -Wl,-rpath,$root/lib/$multi"
 fi
 configured() { # BUILD OPTION...: go there, configure once
 	mkdir -p "$dir/$1"

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A tarball, in whatever compression libarchive reads, into a tree. Numbers count, user and group names do not. */
+#include <config.h>
+
+/* libarchive returns the time_t that the system's libraries were built with, which may be the short one. */
+#if SIZEOF_TIME_T < 8
+#undef _TIME_BITS
+#endif
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
