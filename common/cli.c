@@ -116,21 +116,25 @@ int cli_print_json(const struct json_t *root, struct art_err *err)
 	return 0;
 }
 
-json_t *cli_json_text(const char *text)
+json_t *cli_printable_text(const char *text)
 {
 	size_t len = strlen(text), room = 4 * len + 1;
-	json_t *string = json_stringn(text, len);
-	char *safe;
+	char *safe = malloc(room);
+	json_t *string;
 
-	if (string)
-		return string;
-	safe = malloc(room);
 	if (!safe)
 		return NULL;
 	text_escape(safe, room, text, len);
 	string = json_string(safe);
 	free(safe);
 	return string;
+}
+
+json_t *cli_json_text(const char *text)
+{
+	json_t *string = json_string(text);
+
+	return string ? string : cli_printable_text(text);
 }
 
 static void print_json_error(const char *name, int status, const char *text,

@@ -56,6 +56,9 @@ int cli_print_json(const struct json_t *root, struct art_err *err);
 /* A JSON string of any bytes; what is no UTF-8 is escaped as on a terminal. NULL: out of memory. */
 struct json_t *cli_json_text(const char *text);
 
+/* A JSON string of what a terminal is shown for TEXT. NULL: out of memory. */
+struct json_t *cli_printable_text(const char *text);
+
 /* As cli_fail, with "error" put into REPORT (an object, may be NULL; stays the caller's), so that what was found
  * before the fault is reported too, in one JSON document. */
 int cli_fail_report(const struct art_err *err, struct json_t *report);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/cli.h"
-#include "common/text.h"
 #include "inspect/diff.h"
 #include "libartifact/fs/scan.h"
 #include "libartifact/util.h"
@@ -91,19 +90,7 @@ static int read_tree(struct art_fs *fs, struct tree *t, struct art_err *err)
 
 json_t *diff_text(const char *text)
 {
-	size_t len = strlen(text), room = 4 * len + 1;
-	char *safe;
-	json_t *string;
-
-	if (cli_json())
-		return cli_json_text(text);
-	safe = malloc(room);
-	if (!safe)
-		return NULL;
-	text_escape(safe, room, text, len);
-	string = json_string(safe);
-	free(safe);
-	return string;
+	return cli_json() ? cli_json_text(text) : cli_printable_text(text);
 }
 
 struct lists {

@@ -76,8 +76,8 @@ static int read_exactly(struct target *t, void *buf, size_t len, uint64_t off,
 }
 
 /*
- * As read_exactly, of what is there before it is written; 1: it cannot be read. A write that power cut leaves such sectors, and
- * the next write heals them.
+ * As read_exactly, of what is there before it is written; 1: it cannot be read. A write that a power cut tore leaves
+ * such sectors, and the next write heals them.
  */
 static int read_old(struct target *t, void *buf, size_t len, uint64_t off, struct art_err *err)
 {

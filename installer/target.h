@@ -27,7 +27,8 @@ int target_open(struct target *t, const struct slot_part *part, struct art_err *
 void target_close(struct target *t);
 
 /* Does the partition hold the plain bytes of a stored or copy row at OFF? Reads 4 KiB of a row that
- * differs at its head. A sector that cannot be read holds them not, and may be mended by being written. The plain bytes are in t->scratch when the answer is yes. */
+ * differs at its head. A sector that cannot be read holds them not, and may be mended by being written. The plain bytes are in
+ * t->scratch when the answer is yes. */
 int target_is_right(struct target *t, const struct art_row *row, uint64_t off, bool *right,
 		    struct art_err *err);
 

@@ -212,7 +212,7 @@ static size_t cut_sequences(struct art_encoder *e, struct cursor *at, size_t len
 
 static bool failed(struct art_encoder *e, size_t result)
 {
-	if (ZSTD_isError(result) && ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
+	if (ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
 		e->no_memory = true;
 	return ZSTD_isError(result);
 }

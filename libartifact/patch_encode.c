@@ -71,15 +71,15 @@ void art_patch_encoder_free(struct art_patch_encoder *e)
 }
 
 /* The length at OUT; 0: libzstd could not. */
-static size_t compress(struct art_patch_encoder *e, ZSTD_CCtx *c, const uint8_t *prefix, size_t prefix_len, uint8_t *out,
-		       const uint8_t *plain, size_t len)
+static size_t compress(struct art_patch_encoder *e, ZSTD_CCtx *c, const uint8_t *prefix,
+		       size_t prefix_len, uint8_t *out, const uint8_t *plain, size_t len)
 {
 	size_t n;
 
 	ZSTD_CCtx_reset(c, ZSTD_reset_session_only);
 	ZSTD_CCtx_refPrefix(c, prefix, prefix_len);
 	n = ZSTD_compress2(c, out, ROOM, plain, len);
-	if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
+	if (ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation)
 		e->no_memory = true;
 	return ZSTD_isError(n) ? 0 : n;
 }
