@@ -56,6 +56,7 @@ struct diff_chunk {
 	uint32_t stored;
 	uint64_t offset; /* in the file */
 	const char *payload;
+	uint64_t base;   /* of its segment in the payload */
 	bool found; /* on the device */
 	uint8_t head[ART_HEAD_LEN];
 	uint8_t digest[ART_PLAIN_DIGEST];

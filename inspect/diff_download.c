@@ -67,7 +67,7 @@ static int list_chunks(struct inspect_file *f, struct diff_chunks *out, struct a
 
 			code = art_reader_open_index(f->reader, p, s, &ix, err);
 			for (uint32_t i = 0; code == 0 && i < art_index_rows(ix); i++) {
-				struct diff_chunk c = { .payload = m->payloads[p].name };
+				struct diff_chunk c = { .payload = m->payloads[p].name, .base = m->payloads[p].segments[s].offset };
 
 				art_index_row(ix, i, &row);
 				if (!art_row_is_stored(&row))

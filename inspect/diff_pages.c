@@ -11,8 +11,6 @@
 #include "libartifact/util.h"
 
 #define STEP ART_HEAD_SPAN
-/* As often as a device compares a chunk in vain. */
-#define TRIES 16
 
 struct look {
 	struct art_blob *old;
@@ -47,8 +45,8 @@ static size_t first_with(const struct look *l, const uint8_t *head)
 	return low;
 }
 
-/* The chunks that begin with a page of this head: are they at OFF of the old image? */
-static int try_head(struct look *l, const uint8_t *head, uint64_t off, struct art_err *err)
+/* The chunks that begin with a page of this head: are they at OFF of the old image, in the row at ROW? */
+static int try_head(struct look *l, const uint8_t *head, uint64_t row, uint64_t off, struct art_err *err)
 {
 	uint8_t digest[ART_SHA256_LEN];
 	size_t i;
@@ -59,7 +57,8 @@ static int try_head(struct look *l, const uint8_t *head, uint64_t off, struct ar
 
 		if (memcmp(c->head, head, ART_HEAD_LEN) != 0)
 			break;
-		if (c->found || c->len < STEP || c->len > l->old->size - off || l->tries[i] == TRIES ||
+		if (c->found || c->len < STEP || c->len > l->old->size - off ||
+		    l->tries[i] == ART_HEAD_TRIES || !art_head_is_near(row, c->base) ||
 		    strcmp(c->payload, l->payload) != 0)
 			continue;
 		l->tries[i]++;
@@ -85,7 +84,7 @@ static int look_into(struct look *l, const struct art_row *row, uint64_t off, st
 		memcpy(heads[i], digest, ART_HEAD_LEN);
 	}
 	for (i = 0; code == 0 && i < pages; i++)
-		code = try_head(l, heads[i], off + i * STEP, err);
+		code = try_head(l, heads[i], off, off + i * STEP, err);
 	return code;
 }
 

@@ -17,10 +17,6 @@
 
 #define STEP ART_HEAD_SPAN
 #define END UINT32_MAX
-/* Many rows may begin alike, and many places of a seed: so often a row is compared for nothing, then it is given up. */
-#define TRIES 16
-/* What has changed lies about where it lay: so far from the segment that is made a seed of which the index is kept is searched by heads. */
-#define NEAR (UINT64_C(64) * 1024 * 1024)
 
 struct table {
 	struct art_index *ix;
@@ -122,7 +118,7 @@ static void try_place(struct search *s, uint32_t i, uint64_t off)
 	struct art_row row;
 
 	art_index_peek(s->table->ix, i, &row);
-	if (s->table->tries[i] == TRIES)
+	if (s->table->tries[i] == ART_HEAD_TRIES)
 		return;
 	s->table->tries[i]++;
 	if (seeds_read(s->seeds, s->number << SEED_SHIFT | off, &row, s->seeds->buf))
@@ -172,8 +168,7 @@ static void look_into(struct search *s, const struct art_row *old, uint64_t off)
 	uint8_t digest[ART_SHA256_LEN];
 
 	/* The index has been judged; its file may still be another by now. */
-	if (old->plain_len > ART_CHUNK_MAX || off % STEP != 0 || off + NEAR < s->base ||
-	    off > s->base + ART_SEGMENT_SIZE + NEAR)
+	if (old->plain_len > ART_CHUNK_MAX || off % STEP != 0 || !art_head_is_near(off, s->base))
 		return;
 	if (s->table->wanted == 0 || has_whole(s, old) ||
 	    art_pread_full(s->seed->fd, s->seeds->buf, pages * STEP, off, s->seed->path, NULL) !=

@@ -23,6 +23,8 @@
 #define ART_PLAIN_DIGEST 16
 #define ART_HEAD_SPAN 4096 /* plain bytes that the head of a row covers */
 #define ART_HEAD_LEN 4
+/* Many rows may begin alike, and many places of a seed: so often a row is compared for nothing, then it is given up. */
+#define ART_HEAD_TRIES 16
 
 enum art_row_type { ART_ROW_ZSTD, ART_ROW_RAW, ART_ROW_ZERO, ART_ROW_COPY };
 
@@ -44,6 +46,15 @@ struct art_row {
 static inline bool art_row_is_stored(const struct art_row *row)
 {
 	return row->type == ART_ROW_ZSTD || row->type == ART_ROW_RAW;
+}
+
+/* What has changed lies about where it lay: whether a device looks for the rows of the segment at BASE of the new payload at the pages of
+ * the row at OFF of the old one. */
+static inline bool art_head_is_near(uint64_t off, uint64_t base)
+{
+	const uint64_t near = UINT64_C(64) * 1024 * 1024;
+
+	return off + near >= base && off <= base + ART_SEGMENT_SIZE + near;
 }
 
 /* The fields of ART_ROW_SIZE bytes at P, as they stand there and unjudged: of an index that is not opened as a whole. Sets neither number
