@@ -129,5 +129,7 @@ int art_patch_pack(struct art_patch_encoder *e, const uint8_t *prefix, size_t pr
 {
 	*stored_len = compress(e, e->thorough, prefix, prefix_len, e->out[0], plain, len);
 	*stored = e->out[0];
+	if (e->no_memory)
+		return art_fail_memory(err);
 	return *stored_len ? 0 : art_fail(err, ART_E_FAILED, "libzstd cannot compress");
 }
