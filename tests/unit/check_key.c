@@ -45,7 +45,7 @@ static EVP_PKEY *make(size_t i)
 	case 2:
 		return make_ec("P-384");
 	default:
-		return make_rsa(3072);
+		return some_rsa3072();
 	}
 }
 
@@ -55,7 +55,8 @@ static const char *const names[] = {
 
 START_TEST(signs_and_verifies)
 {
-	EVP_PKEY *pkey = make((size_t)_i), *other = make((size_t)_i);
+	EVP_PKEY *pkey = make((size_t)_i);
+	EVP_PKEY *other = _i == 3 ? make_rsa(3072) : make((size_t)_i);
 	struct art_key *key = NULL, *wrong = NULL;
 	uint8_t *sig = NULL, *der;
 	uint8_t digest[32];
@@ -175,7 +176,7 @@ START_TEST(pss_parameters_are_fixed)
 	uint8_t sig[1024];
 	size_t i, len;
 
-	rsa3072 = make_rsa(3072);
+	rsa3072 = some_rsa3072();
 	ck_assert_int_eq(art_key_from_pkey(&key, rsa3072, "rsa", NULL), 0);
 	for (i = 0; i < ART_ARRAY_SIZE(cases); i++) {
 		len = sign_rsa(cases[i].padding, cases[i].salt, cases[i].md, cases[i].mgf, sig);
@@ -346,7 +347,7 @@ START_TEST(weak_rsa)
 	free(pem);
 	EVP_PKEY_free(pkey);
 	/* With the exponent 1 every text is its own signature. Exponents up to 2^16 and even ones are refused. */
-	pkey = make_rsa(3072);
+	pkey = some_rsa3072();
 	len = der_of(pkey, &der);
 	ck_assert_int_eq(parse_der(der, len), 0);
 	ck_assert_int_eq(der[len - 3], 1);
