@@ -141,7 +141,7 @@ class Bench:
         base = [self.tool("mkartifact"), "create", "--name", "bench", "--version", "1", "--compatible", "bench",
                 "--rootfs", self.image, "--key", "k.pem", "--no-sbom"]
         inspect = self.tool("artifact-inspect")
-        for level in ("3", "9", "12", "max"):
+        for level in ("2", "3", "9", "12", "max"):
             out = f"l{level}.artifact"
             self.case(f"create ours --level {level}", base + ["--level", level, "-o", out], self.remover(out), out)
         self.case("create ours --level 12 --jobs 1", base + ["--level", "12", "--jobs", "1", "-o", "j.artifact"],
@@ -270,7 +270,8 @@ class Bench:
                    [(1, "base zstd -d"), (2.1, HASH), (1, part)], "cpu", 1.3)
         self.ratio("the same, SHA instructions masked", "install ours, masked SHA",
                    [(1, "base zstd -d"), (2.1, HASH + ", masked"), (1, part + ", masked")], "cpu", 1.3)
-        for ours, peer in (("create ours --level 3", "create mender-artifact gzip"), ("create ours --level 3", "create rauc"),
+        for ours, peer in (("create ours --level 2", "create mender-artifact gzip"), ("create ours --level 3", "create mender-artifact gzip"),
+                           ("create ours --level 3", "create rauc"), ("create ours --level 12", "create rauc"),
                            ("verify ours", "verify mender-artifact"), ("show ours", "show mender-artifact"),
                            ("show ours", "show rauc"), ("install ours, full", "install swupdate zstd")):
             for key in ("cpu", "wall", "rss", "size"):
