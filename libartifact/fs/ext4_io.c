@@ -142,6 +142,23 @@ static int check_size(struct art_blob *blob, struct art_err *err)
 	return 0;
 }
 
+/*
+ * What libext2fs opens and should not. It copies the block bitmap to where its array would be if it began with block 0 or 1, so any other first
+ * block is a write wherever the image wants it; and groups that share their tables would make a small image hold millions of inodes.
+ */
+static int check_groups(ext2_filsys fs, struct art_blob *blob, struct art_err *err)
+{
+	const char *fault = NULL;
+
+	if (fs->super->s_first_data_block > 1)
+		fault = "its first block cannot be";
+	else if (EXT2_CLUSTERS_PER_GROUP(fs->super) % 8 != 0)
+		fault = "the size of its groups cannot be";
+	else if ((uint64_t)fs->group_desc_count * fs->inode_blocks_per_group > ext2fs_blocks_count(fs->super))
+		fault = "more inodes than have room";
+	return fault ? art_fail(err, ART_E_FAILED, "ext4 in '%s' is damaged: %s", blob->name, fault) : 0;
+}
+
 int art_ext4_open(ext2_filsys *out, struct art_blob *blob, struct art_err *err)
 {
 	const int flags = EXT2_FLAG_64BITS | EXT2_FLAG_SKIP_MMP;
@@ -157,8 +174,14 @@ int art_ext4_open(ext2_filsys *out, struct art_blob *blob, struct art_err *err)
 	opening_err.code = 0;
 	code = ext2fs_open2(blob->name, NULL, flags, 0, 0, &blob_manager, out);
 	opening = NULL;
-	if (code == 0)
-		return 0;
+	if (code == 0) {
+		ret = check_groups(*out, blob, err);
+		if (ret != 0) {
+			art_ext4_close(*out);
+			*out = NULL;
+		}
+		return ret;
+	}
 	*out = NULL;
 	if (opening_err.code == 0)
 		return art_ext4_fail(NULL, code, err, "cannot open ext4 in '%s'", blob->name);
