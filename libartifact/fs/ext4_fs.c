@@ -108,8 +108,15 @@ static int ext4_list(struct art_fs *fs, uint64_t node, art_fs_name_fn fn, void *
 		     struct art_err *err)
 {
 	struct list_state s = { fn, ctx, err, 0 };
+	struct ext2_inode_large inode;
 	errcode_t code;
+	int ret = read_inode(fs, node, &inode, err);
 
+	/* The iteration over names cannot be ended where there is none, so it must be known beforehand that it ends. */
+	if (ret == 0 && !(inode.i_flags & EXT4_INLINE_DATA_FL))
+		ret = art_ext4_iterate(ext4(fs)->fs, (ext2_ino_t)node, NULL, NULL, NULL, err);
+	if (ret != 0)
+		return ret;
 	code = ext2fs_dir_iterate2(ext4(fs)->fs, (ext2_ino_t)node, 0, NULL, on_entry, &s);
 	if (s.ret == 0 && code != 0)
 		return art_ext4_fail(ext4(fs)->fs, code, err, "reading directory inode %llu",
@@ -169,22 +176,22 @@ struct extents_state {
 	struct art_err *err;
 };
 
-/* Allocated and never written blocks are zeros, whatever lies there. */
-static int is_written(struct extents_state *s, e2_blkcnt_t number)
+/* Allocated and never written blocks are zeros, whatever lies there. In a damaged tree reading may find another block. */
+static int is_written(struct extents_state *s, e2_blkcnt_t number, blk64_t want)
 {
 	ext2_filsys e2 = ext4(s->fs)->fs;
 	int flags = 0;
-	blk64_t block;
+	blk64_t block = 0;
 	errcode_t code = ext2fs_bmap2(e2, (ext2_ino_t)s->node, (struct ext2_inode *)&s->inode, NULL,
 				      0, (blk64_t)number, &flags, &block);
 
 	if (code != 0)
 		return art_ext4_fail(e2, code, s->err, "reading the layout of inode %llu",
 				     (unsigned long long)s->node);
-	return flags & BMAP_RET_UNINIT ? ART_FS_UNKNOWN : 0;
+	return (flags & BMAP_RET_UNINIT) || block != want ? ART_FS_UNKNOWN : 0;
 }
 
-/* Called for the blocks that the file has, in order; not for holes, of which a file may have terabytes. */
+/* Called for the blocks that the file has, in order unless it is damaged; not for holes, of which a file may have terabytes. */
 static int on_extent_block(ext2_filsys e2, blk64_t *block, e2_blkcnt_t number, blk64_t ref_block,
 			   int ref_offset, void *ctx)
 {
@@ -195,7 +202,8 @@ static int on_extent_block(ext2_filsys e2, blk64_t *block, e2_blkcnt_t number, b
 	(void)ref_offset;
 	if (number < 0 || at >= s->size)
 		return 0;
-	s->ret = is_written(s, number);
+	s->ret = s->e.len > 0 && at < s->e.key + s->e.len ? ART_FS_UNKNOWN
+							  : is_written(s, number, *block);
 	if (s->ret != 0)
 		return BLOCK_ABORT;
 	n = s->size - at < unit ? s->size - at : unit;
@@ -218,7 +226,6 @@ static int ext4_extents(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, v
 	struct extents_state s = { .fs = fs, .node = node, .e = { .plain = true }, .fn = fn,
 				   .ctx = ctx, .err = err };
 	ext2_filsys e2 = ext4(fs)->fs;
-	errcode_t code;
 	int ret = read_inode(fs, node, &s.inode, err);
 
 	if (ret != 0)
@@ -226,12 +233,10 @@ static int ext4_extents(struct art_fs *fs, uint64_t node, art_fs_extent_fn fn, v
 	if (!ext2fs_inode_has_valid_blocks2(e2, (struct ext2_inode *)&s.inode))
 		return ART_FS_UNKNOWN;
 	s.size = EXT2_I_SIZE(&s.inode);
-	code = ext2fs_block_iterate3(e2, (ext2_ino_t)node, BLOCK_FLAG_READ_ONLY | BLOCK_FLAG_DATA_ONLY,
-				     NULL, on_extent_block, &s);
-	if (code != 0 && s.ret == 0)
-		s.ret = art_ext4_fail(e2, code, err, "reading the layout of inode %llu",
-				      (unsigned long long)node);
-	return s.ret == 0 && s.e.len > 0 ? fn(ctx, &s.e, err) : s.ret;
+	ret = art_ext4_iterate(e2, (ext2_ino_t)node, NULL, on_extent_block, &s, err);
+	if (s.ret != 0 || ret != 0)
+		return s.ret != 0 ? s.ret : ret;
+	return s.e.len > 0 ? fn(ctx, &s.e, err) : 0;
 }
 
 struct target_state {

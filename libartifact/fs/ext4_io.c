@@ -11,6 +11,7 @@
 
 #include "libartifact/fs/ext4.h"
 #include "libartifact/fs/internal.h"
+#include "libartifact/util.h"
 
 struct blob_io {
 	struct art_blob *blob;
@@ -214,4 +215,62 @@ int art_ext4_fail(ext2_filsys fs, errcode_t code, struct art_err *err, const cha
 	if (code == EXT2_ET_NO_MEMORY || code == ENOMEM)
 		return art_fail_memory(err);
 	return art_fail(err, ART_E_FAILED, "%s: %s", text, error_message(code));
+}
+
+int art_ext4_check_inode(const struct ext2_inode *inode, ext2_ino_t ino, struct art_err *err)
+{
+	/* In the header of the tree. The kernel knows no deeper one; libext2fs makes room for all levels each time. */
+	uint16_t depth = art_get16((const uint8_t *)inode->i_block + 6);
+
+	if ((inode->i_flags & EXT4_EXTENTS_FL) && !(inode->i_flags & EXT4_INLINE_DATA_FL) && depth > 5)
+		return art_fail(err, ART_E_FAILED, "inode %u is damaged: its tree is %u levels deep", ino, depth);
+	return 0;
+}
+
+uint64_t art_ext4_limit(ext2_filsys fs)
+{
+	/* Android's images have the same block in several places. */
+	return ext2fs_blocks_count(fs->super) * (ext2fs_has_feature_shared_blocks(fs->super) ? 16 : 1);
+}
+
+struct iteration {
+	uint64_t *left;
+	art_ext4_block_fn fn;
+	void *ctx;
+	const char *fault;
+};
+
+static int on_any_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count, blk64_t ref, int ref_off,
+			void *ctx)
+{
+	struct iteration *i = ctx;
+
+	if (*i->left == 0)
+		i->fault = "more blocks than the filesystem has";
+	else if (*block >= ext2fs_blocks_count(fs->super))
+		i->fault = "a block lies outside the filesystem";
+	if (i->fault)
+		return BLOCK_ABORT;
+	--*i->left;
+	return *block != 0 && i->fn ? i->fn(fs, block, count, ref, ref_off, i->ctx) : 0;
+}
+
+int art_ext4_iterate(ext2_filsys fs, ext2_ino_t ino, uint64_t *left, art_ext4_block_fn fn, void *ctx,
+		     struct art_err *err)
+{
+	uint64_t of_this = art_ext4_limit(fs);
+	struct iteration i = { left ? left : &of_this, fn, ctx, NULL };
+	struct ext2_inode inode;
+	errcode_t code = ext2fs_read_inode(fs, ino, &inode);
+	int ret = code ? 0 : art_ext4_check_inode(&inode, ino, err);
+
+	if (ret != 0)
+		return ret;
+	if (code == 0)
+		code = ext2fs_block_iterate3(fs, ino, BLOCK_FLAG_READ_ONLY, NULL, on_any_block, &i);
+	if (i.fault)
+		return art_fail(err, ART_E_FAILED, "inode %u is damaged: %s", ino, i.fault);
+	if (code != 0)
+		return art_ext4_fail(fs, code, err, "reading the layout of inode %u", ino);
+	return 0;
 }

@@ -18,6 +18,7 @@ struct ext4_map {
 	struct art_map map;
 	enum art_region_type type; /* of the data of the inode at hand */
 	blk64_t start, next;       /* the run of blocks at hand; next 0: none */
+	uint64_t left;             /* as many blocks may yet be anybody's */
 	struct art_err *err;
 	int ret;
 };
@@ -48,14 +49,9 @@ static int on_block(ext2_filsys fs, blk64_t *block, e2_blkcnt_t count, blk64_t r
 {
 	struct ext4_map *m = ctx;
 
+	(void)fs;
 	(void)ref;
 	(void)ref_off;
-	if (*block == 0)
-		return 0;
-	if (*block >= ext2fs_blocks_count(fs->super)) {
-		m->ret = art_fail(m->err, ART_E_FAILED, "a block lies outside the filesystem");
-		return BLOCK_ABORT;
-	}
 	if (count < 0) { /* of the extent tree or an indirect block */
 		m->ret = add_blocks(m, *block, 1, ART_REGION_META);
 	} else if (m->next == *block) {
@@ -80,7 +76,7 @@ static enum art_region_type type_of(ext2_filsys fs, ext2_ino_t ino,
 
 static int add_inode(struct ext4_map *m, ext2_ino_t ino, struct ext2_inode *inode)
 {
-	errcode_t code;
+	int ret;
 
 	if (inode->i_links_count == 0 || !ext2fs_inode_has_valid_blocks2(m->fs, inode))
 		return 0;
@@ -90,11 +86,11 @@ static int add_inode(struct ext4_map *m, ext2_ino_t ino, struct ext2_inode *inod
 		return 0;
 	m->type = type_of(m->fs, ino, inode);
 	m->next = 0;
-	code = ext2fs_block_iterate3(m->fs, ino, BLOCK_FLAG_READ_ONLY, NULL, on_block, m);
-	if (code == 0)
+	ret = art_ext4_iterate(m->fs, ino, &m->left, on_block, m, m->err);
+	if (ret == 0)
 		end_run(m);
 	else if (m->ret == 0)
-		m->ret = art_ext4_fail(m->fs, code, m->err, "reading the layout of inode %u", ino);
+		m->ret = ret;
 	return m->ret;
 }
 
@@ -213,6 +209,7 @@ int art_ext4_regions(struct art_blob *blob, struct art_regions *out, struct art_
 	ret = art_ext4_open(&m.fs, blob, err);
 	if (ret != 0)
 		return ret;
+	m.left = art_ext4_limit(m.fs);
 	if (is_clean(m.fs->super))
 		ret = map_clean(&m, blob->size, out);
 	else

@@ -20,6 +20,112 @@ static void expect_no_layout(struct art_blob *blob)
 	free(r.list);
 }
 
+/* An image without checksums, changed by a line of debugfs. */
+static struct art_fs *damaged_image(const char *options, const char *lines, int *fd, struct art_blob **blob)
+{
+	struct art_fs *fs;
+	struct art_err err = { 0 };
+
+	sh("rm -f i; truncate -s 8M i; mke2fs -q -F -t ext4 -b 1024 -I 256 -O ^metadata_csum,^has_journal,%s -d t i;"
+	   " printf '%s' > lines; debugfs -w -f lines i > /dev/null 2>&1", options, lines);
+	*fd = image_open("i", blob);
+	ck_assert_msg(art_fs_open(&fs, *blob, "ext4", &err) == 0, "%s", err.text);
+	return fs;
+}
+
+static void image_close(struct art_fs *fs, int fd, struct art_blob *blob)
+{
+	art_fs_close(fs);
+	art_blob_free(blob);
+	close(fd);
+}
+
+static int on_node(void *ctx, const struct art_fs_entry *e, struct art_err *err)
+{
+	(void)err;
+	*(uint64_t *)ctx = e->node;
+	return 0;
+}
+
+static uint64_t node_of(struct art_fs *fs, const char *path)
+{
+	uint64_t node = 0;
+
+	ck_assert_int_eq(art_fs_walk(fs, path, 0, on_node, &node, NULL), 0);
+	return node;
+}
+
+static int on_extent(void *ctx, const struct art_fs_extent *e, struct art_err *err)
+{
+	(void)ctx;
+	(void)e;
+	(void)err;
+	return 0;
+}
+
+static void expect_endless(struct art_fs *fs, struct art_blob *blob, const char *why)
+{
+	struct art_err err = { 0 };
+
+	ck_assert_int_eq(art_fs_extents(fs, node_of(fs, "/d/f1"), on_extent, NULL, &err), ART_E_FAILED);
+	ck_assert_ptr_nonnull(strstr(err.text, why));
+	err.text[0] = '\0';
+	ck_assert_int_eq(art_fs_walk(fs, "/e", 1, on_node, &(uint64_t){ 0 }, &err), ART_E_FAILED);
+	ck_assert_ptr_nonnull(strstr(err.text, why));
+	expect_no_layout(blob);
+}
+
+/* A tree whose nodes all point to the same next one has 84^4 leaves in 5 blocks; with blocks of 4 KiB it would have 340^4. */
+START_TEST(endless_tree)
+{
+	struct art_blob *blob;
+	struct art_fs *fs;
+	char lines[2048] = "";
+	int fd, i, k;
+
+	sh("mkdir t/e");
+	for (i = 0; i < 2; i++)
+		for (k = 0; k < 6; k++)
+			snprintf(lines + strlen(lines), sizeof(lines) - strlen(lines), "sif %s block[%d] 0x%x\n",
+				 i ? "/e" : "/d/f1", k, (const unsigned int[]){ 0x1f30a, 0x50004, 0, 0, 6000, 0 }[k]);
+	fs = damaged_image("extent", lines, &fd, &blob);
+	for (i = 0; i < 5; i++) {
+		uint8_t node[1024] = { 0x0a, 0xf3, 84, 0, 84, 0, (uint8_t)(4 - i) };
+
+		for (k = 0; k < 84; k++) {
+			art_put32(node + 12 + 12 * k + 4, i < 4 ? 6001 + (uint32_t)i : 1);
+			art_put32(node + 12 + 12 * k + 8, i < 4 ? 0 : 6000);
+		}
+		ck_assert_int_eq(pwrite(fd, node, sizeof(node), (6000 + i) * 1024), sizeof(node));
+	}
+	expect_endless(fs, blob, "more blocks than the filesystem has");
+	image_close(fs, fd, blob);
+	sh("debugfs -w -R 'sif /d/f1 block[1] 0x60004' i 2>/dev/null; debugfs -w -R 'sif /e block[1] 0xffff0004' i 2>/dev/null");
+	fd = image_open("i", &blob);
+	ck_assert_int_eq(art_fs_open(&fs, blob, "ext4", NULL), 0);
+	expect_endless(fs, blob, "levels deep");
+	image_close(fs, fd, blob);
+}
+END_TEST
+
+/* The same with indirect blocks. */
+START_TEST(endless_map)
+{
+	struct art_blob *blob;
+	struct art_fs *fs;
+	uint8_t block[1024];
+	int fd, i;
+
+	sh("mkdir t/e");
+	fs = damaged_image("^extent,^64bit", "sif /d/f1 block[TIND] 6000\nsif /e block[TIND] 6000\n", &fd, &blob);
+	for (i = 0; i < 256; i++)
+		art_put32(block + 4 * i, 6000);
+	ck_assert_int_eq(pwrite(fd, block, sizeof(block), 6000 * 1024), sizeof(block));
+	expect_endless(fs, blob, "more blocks than the filesystem has");
+	image_close(fs, fd, blob);
+}
+END_TEST
+
 /* A superblock that libext2fs takes: its copy of the bitmap would lie beside its memory, or groups share their tables. */
 START_TEST(superblocks)
 {
@@ -59,6 +165,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, dir_remove);
 	tcase_set_timeout(tests, 120);
+	tcase_add_test(tests, endless_tree);
+	tcase_add_test(tests, endless_map);
 	tcase_add_test(tests, superblocks);
 	suite_add_tcase(suite, tests);
 	return run_suite(suite);
