@@ -10,8 +10,7 @@ import subprocess
 import sys
 
 BLOCK = 4096
-# mke2fs 1.47.0 gives small files a wrong size with inline_data.
-EXT4 = ["", "^extent,^64bit", "bigalloc", "metadata_csum", "^has_journal"]
+EXT4 = ["", "^extent,^64bit", "bigalloc", "metadata_csum", "^has_journal", "inline_data"]
 SIZES = [0, 1, 30, 511, 4095, 4096, 4097, 20000, 70000, 300000, 1500000]
 SQUASHFS = [[], ["-no-fragments"], ["-always-use-fragments"], ["-noD"], ["-noF"], ["-no-duplicates"]]
 

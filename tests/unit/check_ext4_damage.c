@@ -55,6 +55,82 @@ static uint64_t node_of(struct art_fs *fs, const char *path)
 	return node;
 }
 
+static void expect_content(struct art_fs *fs, const char *path, int byte, size_t want)
+{
+	struct art_err err = { 0 };
+	uint8_t *bytes;
+	size_t len, i;
+
+	ck_assert_msg(art_fs_read_file(fs, path, 100000, &bytes, &len, &err) == 0, "%s", err.text);
+	ck_assert_uint_eq(len, want);
+	for (i = 0; i < len; i++)
+		ck_assert_int_eq(bytes[i], byte);
+	free(bytes);
+}
+
+/* What an inode holds itself is as long as its size, and not as the room for it. */
+START_TEST(inline_contents)
+{
+	static const int sizes[] = { 0, 5, 60, 61, 140 };
+	struct art_blob *blob;
+	struct art_fs *fs;
+	uint8_t *bytes;
+	char path[32];
+	size_t i, len;
+	int fd;
+
+	for (i = 0; i < ART_ARRAY_SIZE(sizes); i++)
+		sh("head -c %d /dev/zero | tr '\\0' i > t/i%d", sizes[i], sizes[i]);
+	fs = damaged_image("inline_data", "sif /i61 size 5000\n", &fd, &blob);
+	for (i = 0; i < ART_ARRAY_SIZE(sizes); i++) {
+		snprintf(path, sizeof(path), "/i%d", sizes[i]);
+		if (sizes[i] != 61)
+			expect_content(fs, path, 'i', (size_t)sizes[i]);
+	}
+	/* A hole at the end. */
+	ck_assert_int_eq(art_fs_read_file(fs, "/i61", 6000, &bytes, &len, NULL), 0);
+	ck_assert_uint_eq(len, 5000);
+	for (i = 0; i < len; i++)
+		ck_assert_int_eq(bytes[i], i < 61 ? 'i' : 0);
+	free(bytes);
+	image_close(fs, fd, blob);
+}
+END_TEST
+
+/* The attribute that holds a file's contents may be an inode of its own, of more than the three blocks that libext2fs has room for. */
+START_TEST(inline_large)
+{
+	static const char name[] = "data";
+	uint8_t entry[20];
+	struct art_blob *blob;
+	struct art_fs *fs;
+	int fd, found = 0;
+	uint64_t other;
+	off_t at;
+
+	sh("head -c 1024 /dev/zero > value; for i in f0 f1; do head -c 20000 /dev/zero > t/d/$i; done");
+	fs = damaged_image("ea_inode", "ea_set -f value /d/f0 user.data\nsif /d/f1 flags 0x280000\n"
+				       "sif /d/f0 flags 0x10000000\nsif /d/f0 size 20060\n", &fd, &blob);
+	other = node_of(fs, "/d/f1");
+	art_fs_close(fs);
+	for (at = 0; pread(fd, entry, sizeof(entry), at) == sizeof(entry); at += 4) {
+		if (entry[0] != 4 || entry[1] != 1 || memcmp(entry + 16, name, 4) != 0)
+			continue;
+		entry[1] = 7; /* "system." */
+		art_put32(entry + 4, (uint32_t)other);
+		art_put32(entry + 8, 20000);
+		art_put32(entry + 12, 0); /* no hash */
+		found += pwrite(fd, entry, sizeof(entry), at) == sizeof(entry);
+	}
+	ck_assert_int_eq(found, 1);
+	for (at = 0; at < 60; at += 4)
+		sh("debugfs -w -R 'sif /d/f0 block[%d] 0' i 2>/dev/null", (int)at / 4);
+	ck_assert_int_eq(art_fs_open(&fs, blob, "ext4", NULL), 0);
+	expect_content(fs, "/d/f0", 0, 20060);
+	image_close(fs, fd, blob);
+}
+END_TEST
+
 static int on_extent(void *ctx, const struct art_fs_extent *e, struct art_err *err)
 {
 	(void)ctx;
@@ -165,6 +241,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tests, setup, dir_remove);
 	tcase_set_timeout(tests, 120);
+	tcase_add_test(tests, inline_contents);
+	tcase_add_test(tests, inline_large);
 	tcase_add_test(tests, endless_tree);
 	tcase_add_test(tests, endless_map);
 	tcase_add_test(tests, superblocks);
