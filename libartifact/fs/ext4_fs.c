@@ -340,21 +340,36 @@ static int ext4_target(struct art_fs *fs, uint64_t node, size_t size, char **out
 	return 0;
 }
 
-/* Only users and groups by number have one; the kernel says -1 for the others, libext2fs 0. */
-static void mend_acl(uint8_t *acl, size_t len)
+/*
+ * Only users and groups have a number on disk; the others get the kernel's -1. Not by ext2fs_xattr_get, which goes on reading when a list is cut
+ * short. NULL: not a list.
+ */
+static uint8_t *acl_parse(const uint8_t *disk, size_t len, size_t *out_len)
 {
-	size_t at;
+	uint8_t *out = len < 4 || art_get32(disk) != 1 ? NULL : malloc(len * 2);
+	size_t at = 4, used = 4;
 
-	for (at = 4; at + 8 <= len; at += 8) {
-		uint16_t tag = art_get16(acl + at);
+	if (!out)
+		return NULL;
+	art_put32(out, 2);
+	while (at < len) {
+		uint16_t tag = len - at < 4 ? 0 : art_get16(disk + at);
+		bool numbered = tag == 0x02 || tag == 0x08;
 
-		if (tag != 0x02 && tag != 0x08)
-			art_put32(acl + at + 4, UINT32_MAX);
+		if (tag == 0 || tag > 0x20 || (tag & (tag - 1)) || (numbered && len - at < 8)) {
+			free(out);
+			return NULL;
+		}
+		memcpy(out + used, disk + at, 4);
+		art_put32(out + used + 4, numbered ? art_get32(disk + at + 4) : UINT32_MAX);
+		at += numbered ? 8 : 4;
+		used += 8;
 	}
+	*out_len = used;
+	return out;
 }
 
 struct xattr_state {
-	struct ext2_xattr_handle *handle;
 	art_fs_xattr_fn fn;
 	void *ctx;
 	errcode_t code;
@@ -364,20 +379,18 @@ struct xattr_state {
 static int on_xattr(char *name, char *value, size_t len, void *ctx)
 {
 	struct xattr_state *s = ctx;
-	void *acl = NULL;
+	cleanup_free uint8_t *acl = NULL;
 
 	if (strcmp(name, "system.data") == 0) /* inline file data, not an attribute */
 		return 0;
-	if (strncmp(name, "system.posix_acl_", 17) != 0) {
+	if (strcmp(name, "system.posix_acl_access") != 0 && strcmp(name, "system.posix_acl_default") != 0) {
 		s->ret = s->fn(s->ctx, name, value, len);
 	} else {
-		/* Only this call translates from the form on disk to the one that everybody else knows. */
-		s->code = ext2fs_xattr_get(s->handle, name, &acl, &len);
-		if (s->code == 0) {
-			mend_acl(acl, len);
+		acl = acl_parse((const uint8_t *)value, len, &len);
+		if (acl)
 			s->ret = s->fn(s->ctx, name, acl, len);
-		}
-		ext2fs_free_mem(&acl);
+		else
+			s->code = EXT2_ET_EA_BAD_VALUE_SIZE;
 	}
 	return s->ret == 0 && s->code == 0 ? 0 : XATTR_ABORT;
 }
@@ -385,15 +398,16 @@ static int on_xattr(char *name, char *value, size_t len, void *ctx)
 static int ext4_xattrs(struct art_fs *fs, uint64_t node, art_fs_xattr_fn fn, void *ctx,
 		       struct art_err *err)
 {
-	struct xattr_state s = { NULL, fn, ctx, 0, 0 };
+	struct xattr_state s = { fn, ctx, 0, 0 };
+	struct ext2_xattr_handle *handle;
 	errcode_t code;
 
-	code = ext2fs_xattrs_open(ext4(fs)->fs, (ext2_ino_t)node, &s.handle);
+	code = ext2fs_xattrs_open(ext4(fs)->fs, (ext2_ino_t)node, &handle);
 	if (code == 0) {
-		code = ext2fs_xattrs_read(s.handle);
+		code = ext2fs_xattrs_read(handle);
 		if (code == 0)
-			code = ext2fs_xattrs_iterate(s.handle, on_xattr, &s);
-		ext2fs_xattrs_close(&s.handle);
+			code = ext2fs_xattrs_iterate(handle, on_xattr, &s);
+		ext2fs_xattrs_close(&handle);
 	}
 	if (code == 0)
 		code = s.code;

@@ -131,6 +131,44 @@ START_TEST(inline_large)
 }
 END_TEST
 
+static int on_attribute(void *ctx, const char *name, const void *value, size_t len)
+{
+	static const uint8_t want[] = { 2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255, 2, 0, 5, 0, 232, 3, 0, 0 };
+
+	ck_assert_str_eq(name, "system.posix_acl_access");
+	ck_assert_uint_eq(len, sizeof(want));
+	ck_assert_mem_eq(value, want, len);
+	++*(int *)ctx;
+	return 0;
+}
+
+/* A list that ends within an entry, in the middle or with one too short for its number, is damaged, and nothing after it is read. */
+START_TEST(acl_cut)
+{
+	static const char *const lists[] = {
+		"\\1\\0\\0\\0\\1\\0\\6\\0\\2\\0\\5\\0\\350\\3\\0\\0", /* whole */
+		"", "\\1\\0\\0", "\\1\\0\\0\\0\\1\\0", "\\1\\0\\0\\0\\1\\0\\6\\0\\40\\0",
+		"\\1\\0\\0\\0\\2\\0\\5\\0\\350\\3", "\\1\\0\\0\\0\\100\\0\\5\\0", "\\1\\0\\0\\0\\3\\0\\5\\0",
+		"\\2\\0\\0\\0\\1\\0\\6\\0",
+	};
+	size_t i;
+
+	for (i = 0; i < ART_ARRAY_SIZE(lists); i++) {
+		struct art_err err = { 0 };
+		struct art_blob *blob;
+		struct art_fs *fs;
+		int fd, count = 0;
+
+		sh("printf '%s' > acl", lists[i]);
+		fs = damaged_image("extent", "ea_set -r -f acl /d/f1 system.posix_acl_access\n", &fd, &blob);
+		ck_assert_int_eq(art_fs_xattrs(fs, node_of(fs, "/d/f1"), on_attribute, &count, &err),
+				 i == 0 ? 0 : ART_E_FAILED);
+		ck_assert_int_eq(count, i == 0);
+		image_close(fs, fd, blob);
+	}
+}
+END_TEST
+
 static int on_extent(void *ctx, const struct art_fs_extent *e, struct art_err *err)
 {
 	(void)ctx;
@@ -243,6 +281,7 @@ int main(void)
 	tcase_set_timeout(tests, 120);
 	tcase_add_test(tests, inline_contents);
 	tcase_add_test(tests, inline_large);
+	tcase_add_test(tests, acl_cut);
 	tcase_add_test(tests, endless_tree);
 	tcase_add_test(tests, endless_map);
 	tcase_add_test(tests, superblocks);
