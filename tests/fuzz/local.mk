@@ -42,4 +42,11 @@ fuzz_squash_SOURCES = %D%/fuzz_squash.c %D%/fuzz.h libartifact/fs/map.c libartif
 fuzz_squash_CFLAGS = $(AM_CFLAGS) $(ZSTD_CFLAGS)
 fuzz_squash_LDFLAGS = $(LIBFUZZER_FLAGS)
 fuzz_squash_LDADD = $(LIBARTIFACT)
+noinst_PROGRAMS += fuzz_ext4
+fuzz_ext4_SOURCES = %D%/fuzz_ext4.c %D%/fuzz.h libartifact/fs/detect.c libartifact/fs/ext4_fs.c libartifact/fs/ext4_io.c \
+	libartifact/fs/ext4_map.c libartifact/fs/fs.c libartifact/fs/map.c libartifact/fs/packages.c libartifact/fs/scan.c \
+	libartifact/fs/squash_fs.c libartifact/fs/squash_map.c libartifact/fs/squash_read.c libartifact/fs/squash_unpack.c
+fuzz_ext4_CFLAGS = $(AM_CFLAGS) $(EXT2FS_CFLAGS) $(ZSTD_CFLAGS)
+fuzz_ext4_LDFLAGS = $(LIBFUZZER_FLAGS)
+fuzz_ext4_LDADD = $(EXT2FS_LIBS) $(LIBARTIFACT)
 endif

@@ -7,7 +7,7 @@ seconds=${1:?usage: run.sh SECONDS [TARGET...]}
 shift
 src=$(cd "$(dirname "$0")/../.." && pwd)
 build=${FUZZ_BUILD:-$PWD/out/fuzz}
-targets=${*:-reader manifest sig policy key index chunk patch squash}
+targets=${*:-reader manifest sig policy key index chunk patch squash ext4}
 CC=${FUZZ_CC:-clang}
 command -v "$CC" >/dev/null || { echo "SKIP: $CC is not installed"; exit 77; }
 
@@ -38,6 +38,7 @@ for t in $targets; do
 	case $t in
 	manifest|policy) options="-dict=$src/tests/fuzz/json.dict -max_len=20000" ;;
 	reader) options="-max_len=200000" ;;
+	ext4) options="-max_len=100000" ;;
 	*) options="-max_len=70000" ;;
 	esac
 	# shellcheck disable=SC2086

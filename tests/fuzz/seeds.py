@@ -6,6 +6,7 @@ DIRECTORY/keys gets the public key that the artifacts are signed with, as $FUZZ_
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -69,6 +70,68 @@ def squashfs():
                 write("squash", name, file.read())
 
 
+def elf(machine):
+    return b"\x7fELF\2\1\1" + bytes(9) + b"\2\0" + machine.to_bytes(2, "little") + bytes(60)
+
+
+def rootfs(tree):
+    """What a reader of images looks at: packages, programs, links of both kinds, a hole, a directory of several blocks."""
+    for name, data in (("etc/os-release", b"ID=demo\nVERSION_ID=\"2.0\"\n"), ("usr/bin/prog", elf(62)), ("empty", b""),
+                       ("var/lib/dpkg/status", b"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n"),
+                       ("var/lib/dpkg/status.d/b", b"Package: b\nVersion: 2\nArchitecture: all\nSource: c (1)\n"),
+                       ("text", kit.prose("text", 14500)), ("tiny", b"tiny\n"), ("inline", b"i" * 100)):
+        os.makedirs(os.path.dirname(os.path.join(tree, name)), exist_ok=True)
+        with open(os.path.join(tree, name), "wb") as file:
+            file.write(data)
+    with open(os.path.join(tree, "hole"), "wb") as file:
+        for at in (5000, 40000, 300000):
+            file.seek(at)
+            file.write(b"data")
+    os.link(os.path.join(tree, "text"), os.path.join(tree, "usr/hard"))
+    os.symlink("usr/bin", os.path.join(tree, "bin"))
+    os.symlink("/" + "long/" * 30, os.path.join(tree, "far"))
+    os.makedirs(os.path.join(tree, "many"))
+    for i in range(40):
+        os.link(os.path.join(tree, "tiny"), os.path.join(tree, "many", "%d-%s" % (i, "n" * 30)))
+
+
+# u::rw-,u:1000:r-x,g::r--,m::rwx,o::r-- as setxattr(2) takes it.
+ACL = struct.pack("<I" + "HHI" * 5, 2, 1, 6, 2**32 - 1, 2, 5, 1000, 4, 4, 2**32 - 1, 16, 7, 2**32 - 1, 32, 4, 2**32 - 1)
+
+
+def ext4():
+    """Images by mke2fs without their last zeros, of small blocks; most without checksums, which stop a fuzzer at once."""
+    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+    if not shutil.which("mke2fs", path=path):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, "tree")
+        rootfs(tree)
+        commands = os.path.join(folder, "commands")
+        with open(commands, "w", encoding="ascii") as file:
+            file.write("mknod disk b 8 1\nmknod tty c 200 65\nmknod pipe p\n"
+                       "ea_set /text user.note hello\nea_set /text user.long %s\n" % ("v" * 150) +
+                       "ea_set -f %s/acl /tiny system.posix_acl_access\n" % folder +
+                       "ea_set -f %s/acl /usr system.posix_acl_default\n" % folder)
+        with open(os.path.join(folder, "acl"), "wb") as file:
+            file.write(ACL)
+        plain = "^metadata_csum,^64bit,^resize_inode,^has_journal,^flex_bg"
+        for name, options in (("extents", ["-O", plain]), ("blocks", ["-O", plain + ",^extent"]),
+                              ("inline", ["-O", plain + ",inline_data"]), ("csum", ["-O", "^resize_inode,^has_journal"]),
+                              ("ext2", ["-O", "none", "-r", "0", "-I", "128"]),
+                              ("wide", ["-O", "64bit,meta_bg,ea_inode,^metadata_csum,^resize_inode,^has_journal"])):
+            image = os.path.join(folder, name)
+            env = dict(os.environ, PATH=path, SOURCE_DATE_EPOCH="1000000000", E2FSPROGS_FAKE_TIME="1000000000")
+            subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", "-I", "256", "-N", "48", "-m", "0",
+                            "-U", "00000000-0000-0000-0000-000000000001", "-E", "root_owner=0:0,hash_seed="
+                            "00000000-0000-0000-0000-000000000002", "-d", tree, *options, image, "256"], check=True, env=env,
+                           stdout=subprocess.DEVNULL)
+            subprocess.run(["debugfs", "-w", "-f", commands, image], check=True, env=env, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+            with open(image, "rb") as file:
+                write("ext4", name, file.read().rstrip(b"\0"))
+
+
 def policies(key_id):
     group = {"group": "release", "threshold": 1, "keys": [key_id]}
     yield {"format": 1, "roles": {"artifact": [group]}}
@@ -113,6 +176,7 @@ def main():
         write("policy", str(number), json.dumps(policy).encode())
     patches(signers[0])
     squashfs()
+    ext4()
 
 
 class Vectors:
