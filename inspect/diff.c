@@ -289,7 +289,7 @@ int inspect_diff(const struct inspect_options *opt, int argc, char *const *argv)
 		if (code == 0)
 			code = inspect_require_trust(&side[i].file, opt, &err);
 		if (code < 0)
-			art_wrap(&err, "%s", argv[i]);
+			inspect_wrap(&err, argv[i]);
 	}
 	if (code == 0)
 		code = diff(side, opt, &err);

@@ -10,29 +10,15 @@
 #include "libartifact/patch_write.h"
 #include "libartifact/tar.h"
 
-/* The payload that names patches: the first one that both have. */
-static int find_pair(const struct art_manifest *old, const struct art_manifest *now, size_t *a,
-		     size_t *b)
-{
-	for (*b = 0; *b < now->payload_count; ++*b)
-		for (*a = 0; *a < old->payload_count; ++*a)
-			if (strcmp(old->payloads[*a].name, now->payloads[*b].name) == 0)
-				return 0;
-	return -1;
-}
-
 /* The patch beside a local NEW; NULL: none is there. The caller frees. */
 static char *find_beside(const struct art_manifest *old, const struct art_manifest *now,
 			 const char *path)
 {
 	char name[ART_PATCH_NAME_LEN + 1];
 	char *full = NULL;
-	size_t a, b;
 
-	if (find_pair(old, now, &a, &b) < 0)
-		return NULL;
-	art_patch_name(name, now->payloads[b].sha256, old->payloads[a].sha256);
-	if (asprintf(&full, "%s.patches/%s", path, name) < 0)
+	if (!art_patch_name(name, now, old) ||
+	    asprintf(&full, "%s.patches/%s", path, name) < 0)
 		return NULL;
 	if (access(full, R_OK) == 0)
 		return full;
@@ -87,7 +73,7 @@ static int count_patch(struct inspect_file *old, struct inspect_file *now, const
 		code = *out ? 0 : art_fail_memory(err);
 	}
 	inspect_close(&patch);
-	return code < 0 ? art_wrap(err, "%s", name) : 0;
+	return code < 0 ? inspect_wrap(err, name) : 0;
 }
 
 int diff_patch(struct inspect_file *old, struct inspect_file *now, const struct inspect_options *opt,

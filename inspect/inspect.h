@@ -68,6 +68,9 @@ const uint8_t *inspect_signed_bytes(const struct inspect_file *f, size_t *len);
 uint64_t inspect_total_size(const struct inspect_file *f);
 void inspect_close(struct inspect_file *f);
 
+/* Put the operand NAME in front of the error; of a URL what may be shown. Returns its code. */
+int inspect_wrap(struct art_err *err, const char *name);
+
 /* Refuse (ART_E_KEY_NONE) to hand an image to a filesystem library when nobody vouches
  * for it. */
 int inspect_require_trust(const struct inspect_file *f, const struct inspect_options *opt,

@@ -21,7 +21,19 @@
 #include "libartifact/http/http.h"
 #include "libartifact/io.h"
 #include "libartifact/tar.h"
+#include "libartifact/url.h"
 #include "libartifact/util.h"
+
+int inspect_wrap(struct art_err *err, const char *name)
+{
+	cleanup_free char *shown = NULL;
+
+	if (!art_is_url(name))
+		return art_wrap(err, "%s", name);
+	shown = art_url_show(name);
+	/* Network errors name it themselves. */
+	return shown && !strstr(err->text, shown) ? art_wrap(err, "%s", shown) : err->code;
+}
 
 const char *inspect_plural(size_t n, const char *one, const char *many)
 {
@@ -101,12 +113,6 @@ static int copy_all(int to, struct inspect_file *f, struct art_err *err)
 	return code;
 }
 
-/* http.h has the same, for builds that have http. */
-static bool is_url(const char *name)
-{
-	return strncasecmp(name, "http://", 7) == 0 || strncasecmp(name, "https://", 8) == 0;
-}
-
 #ifdef WITH_HTTP
 static int open_url(struct inspect_file *f, const char *url, struct art_err *err)
 {
@@ -130,7 +136,8 @@ static void say_traffic(const struct inspect_file *f)
 static int open_url(struct inspect_file *f, const char *url, struct art_err *err)
 {
 	(void)f;
-	return art_fail(err, ART_E_USAGE, "this build has no http: cannot read '%s'", url);
+	(void)url; /* a password may be in it */
+	return art_fail(err, ART_E_USAGE, "this build has no http: it cannot read URLs");
 }
 
 static void say_traffic(const struct inspect_file *f)
@@ -170,7 +177,7 @@ static int spool(struct inspect_file *f, struct art_err *err)
 
 static int open_source(struct inspect_file *f, const char *name, struct art_err *err)
 {
-	return is_url(name) ? open_url(f, name, err) : art_source_open_path(&f->src, name, err);
+	return art_is_url(name) ? open_url(f, name, err) : art_source_open_path(&f->src, name, err);
 }
 
 const uint8_t *inspect_signed_bytes(const struct inspect_file *f, size_t *len)

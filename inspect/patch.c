@@ -122,7 +122,7 @@ static int open_old(struct verify *v, struct inspect_file *old, struct art_err *
 	if (!v->opt->old)
 		return 0;
 	code = inspect_open(old, v->opt->old, v->opt, true, err);
-	return code < 0 ? art_wrap(err, "%s", v->opt->old) : 0;
+	return code < 0 ? inspect_wrap(err, v->opt->old) : 0;
 }
 
 int verify_patch(struct verify *v, struct art_err *err)

@@ -7,6 +7,7 @@ libartifact_a_SOURCES += %D%/err.c %D%/err.h
 libartifact_a_SOURCES += %D%/util.c %D%/util.h
 libartifact_a_SOURCES += %D%/io.c %D%/io.h
 libartifact_a_SOURCES += %D%/source.c %D%/source.h
+libartifact_a_SOURCES += %D%/url.c %D%/url.h
 libartifact_a_SOURCES += %D%/digest.c %D%/digest.h
 libartifact_a_SOURCES += %D%/crypto.c %D%/crypto.h
 libartifact_a_SOURCES += %D%/base64.c %D%/base64.h

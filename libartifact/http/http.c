@@ -78,44 +78,75 @@ static int give_up(struct http *h, const char *why, struct art_err *err)
 			h->failures - 1);
 }
 
-/* How long the next try has to wait. */
+/* Seconds that the server asks for; 0: none. */
+static uint64_t asked_for(const struct http_lane *l)
+{
+	curl_off_t after = 0;
+
+	if (l->answer.verdict != HTTP_RETRY ||
+	    curl_easy_getinfo(l->easy, CURLINFO_RETRY_AFTER, &after) != CURLE_OK || after < 0)
+		return 0;
+	return (uint64_t)after;
+}
+
+/* How long the next try has to wait, at most. */
 static uint64_t patience(const struct http_lane *l)
 {
 	const struct http *h = l->h;
-	uint64_t ms = h->opt.backoff_ms;
-	curl_off_t after = 0;
+	uint64_t ms = h->opt.backoff_ms, after = asked_for(l);
 
 	for (unsigned int i = 1; i < h->failures && ms < BACKOFF_MAX_MS; i++)
 		ms *= 2;
 	if (ms > BACKOFF_MAX_MS)
 		ms = BACKOFF_MAX_MS;
-	if (l->answer.verdict == HTTP_RETRY &&
-	    curl_easy_getinfo(l->easy, CURLINFO_RETRY_AFTER, &after) == CURLE_OK && after > 0) {
-		if (after > RETRY_AFTER_MAX_S)
-			after = RETRY_AFTER_MAX_S;
-		/* Twice, since half of it may be taken off: never earlier than asked for. */
-		if (ms < (uint64_t)after * 2000)
-			ms = (uint64_t)after * 2000;
-	}
-	return ms;
+	if (after > RETRY_AFTER_MAX_S)
+		after = RETRY_AFTER_MAX_S;
+	/* Twice, since half of it may be taken off: never earlier than asked for. */
+	return ms < after * 2000 ? after * 2000 : ms;
+}
+
+static void tell_of_wait(const struct http *h, const char *why, uint64_t ms, unsigned int limit)
+{
+	char text[sizeof(((struct art_err *)0)->text)];
+
+	if (!h->opt.waiting)
+		return;
+	snprintf(text, sizeof(text), "'%s': %s; retry %u of %u within %llu s", h->shown, why,
+		 h->failures, limit, (unsigned long long)(ms + 999) / 1000);
+	h->opt.waiting(h->opt.waiting_ctx, text, ms);
+}
+
+static unsigned int retry_limit(const struct http_lane *l)
+{
+	const struct http *h = l->h;
+	unsigned int limit = h->opt.retries;
+
+	if (h->known)
+		return limit;
+	if (h->opt.first_retries && limit > h->opt.first_retries)
+		limit = h->opt.first_retries;
+	return l->answer.verdict == HTTP_NOTHING && limit > FIRST_CONTACT_RETRIES ?
+		       FIRST_CONTACT_RETRIES : limit;
 }
 
 /* Something failed that may pass: wait, and forget where redirects led. What failed in other lanes meanwhile had the same cause. */
 static int wait_to_retry(struct http_lane *l, const char *why, struct art_err *err)
 {
 	struct http *h = l->h;
-	unsigned int limit = h->opt.retries;
+	unsigned int limit = retry_limit(l);
 	uint64_t ms;
 	char *again;
 
-	if (!h->known && l->answer.verdict == HTTP_NOTHING && limit > FIRST_CONTACT_RETRIES)
-		limit = FIRST_CONTACT_RETRIES;
 	if (h->progress >= NEAR)
 		h->failures = 0;
 	h->progress = 0;
 	if (++h->failures > limit)
 		return give_up(h, why, err);
+	if (h->opt.longest_wait && asked_for(l) > h->opt.longest_wait)
+		return art_fail(err, ART_E_NET, "'%s': %s, and asks to wait for %llu seconds", h->shown,
+				why, (unsigned long long)asked_for(l));
 	ms = patience(l);
+	tell_of_wait(h, why, ms, limit);
 	http_request_stop(l);
 	again = strdup(h->url);
 	if (!again)

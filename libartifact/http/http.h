@@ -15,9 +15,14 @@ struct art_http_options {
 	unsigned int connect_timeout; /* seconds; 0: 30 */
 	unsigned int stall_timeout; /* seconds below 1 KiB/s; 0: 60 */
 	unsigned int retries;       /* after a drop, with back-off; 0 means the default, 8 */
+	unsigned int first_retries; /* of the first request, until it is answered; 0: the same */
+	unsigned int longest_wait;  /* seconds; who asks for more by Retry-After is given up; 0: waits are cut to 300 */
 	unsigned int backoff_ms;    /* first wait, doubled each time up to 60 s; 0: 500 */
 	uint64_t first;             /* bytes of the first request; 0: 128 KiB */
 	bool parts_only;            /* a server that sends the whole file for a part of it: ART_E_NET_RANGE */
+	/* Called before each wait for the next try; may be NULL. */
+	void (*waiting)(void *ctx, const char *why, uint64_t ms);
+	void *waiting_ctx;
 };
 
 /*
@@ -45,11 +50,5 @@ void art_http_idle(struct art_source *src, int fd);
 
 /* Bytes received in bodies and headers, and requests made so far. */
 void art_http_stats(const struct art_source *src, uint64_t *received, uint64_t *requests);
-
-/* "http://" or "https://" in front, any case. */
-bool art_is_url(const char *text);
-
-/* URL without user, password, query and fragment, for messages. The caller frees; NULL: out of memory. */
-char *art_url_show(const char *url);
 
 #endif

@@ -6,5 +6,4 @@ libarthttp_a_SOURCES =
 libarthttp_a_SOURCES += %D%/http.c %D%/http.h
 libarthttp_a_SOURCES += %D%/open.c
 libarthttp_a_SOURCES += %D%/request.c %D%/request.h
-libarthttp_a_SOURCES += %D%/url.c
 LIBARTHTTP = libarthttp.a $(CURL_LIBS)

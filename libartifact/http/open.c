@@ -6,6 +6,7 @@
 #include "config.h"
 #include "libartifact/http/request.h"
 #include "libartifact/io.h"
+#include "libartifact/url.h"
 #include "libartifact/util.h"
 
 #define FIRST_WINDOW (128 * ART_KIB)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "libartifact/http/request.h"
+#include "libartifact/url.h"
 #include "libartifact/util.h"
 
 #define HEADERS_MAX ((size_t)64 * 1024)

@@ -330,11 +330,28 @@ END_TEST
 
 START_TEST(names)
 {
-	static const uint8_t a[ART_SHA256_LEN] = { 0xab, 1 }, b[ART_SHA256_LEN] = { 0x10 };
+	struct art_payload now[] = { { .name = "boot", .sha256 = { 0x10 } },
+				     { .name = "rootfs", .sha256 = { 0xab, 1 } } };
+	struct art_payload old[] = { { .name = "rootfs", .sha256 = { 0x20 } },
+				     { .name = "boot", .sha256 = { 0x10 } } };
+	struct art_manifest a = { .payloads = now, .payload_count = 2 };
+	struct art_manifest b = { .payloads = old, .payload_count = 2 };
 	char name[ART_PATCH_NAME_LEN + 1];
 
-	art_patch_name(name, a, b);
-	ck_assert_str_eq(name, "ab010000000000000000000000000000-10000000000000000000000000000000.patch");
+	/* The first that differs. */
+	ck_assert(art_patch_name(name, &a, &b));
+	ck_assert_str_eq(name, "ab010000000000000000000000000000-20000000000000000000000000000000.patch");
+	now[0].sha256[0] = 0x30;
+	ck_assert(art_patch_name(name, &a, &b));
+	ck_assert_str_eq(name, "30000000000000000000000000000000-10000000000000000000000000000000.patch");
+	/* None does. */
+	ck_assert(art_patch_name(name, &a, &a));
+	ck_assert_str_eq(name, "30000000000000000000000000000000-30000000000000000000000000000000.patch");
+	ck_assert_str_eq(name + ART_PATCH_NAME_OLD, "30000000000000000000000000000000.patch");
+	/* There is none. */
+	old[0].name = "data";
+	old[1].name = "more";
+	ck_assert(!art_patch_name(name, &a, &b));
 }
 END_TEST
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "libartifact/http/http.h"
+#include "libartifact/url.h"
 
 bool art_is_url(const char *text)
 {
