@@ -102,7 +102,7 @@ static int spill(struct art_patch_pair *pair, struct art_reader *reader, size_t 
 	for (s = 0; code == 0 && s < p->segment_count; s++)
 		code = spill_segment(pair, reader, payload, s, blob, fd, learn, err);
 	art_blob_free(blob);
-	return code;
+	return code < 0 ? art_wrap(err, "the %s artifact", learn ? "old" : "new") : 0;
 }
 
 static int read_image(int fd, void *buf, size_t len, uint64_t off, struct art_err *err)
@@ -297,7 +297,8 @@ static int count_record(struct gather *g, const uint8_t *stored, struct art_err 
 {
 	struct art_patch_record *r = &g->record;
 	uint8_t digest[ART_SHA256_LEN];
-	uint32_t i;
+	struct art_row row;
+	uint32_t i, k;
 	int code = art_digest_once(g->pair->sha256, stored, r->stored_len, digest, err);
 
 	memcpy(r->digest, digest, ART_PATCH_DIGEST);
@@ -312,8 +313,13 @@ static int count_record(struct gather *g, const uint8_t *stored, struct art_err 
 	g->sums->blocks += r->codec == ART_PATCH_BLOCKS;
 	g->sums->plain += r->plain_len;
 	g->sums->data += r->stored_len;
-	for (i = 0; i < r->run_count; i++)
+	for (i = 0; i < r->run_count; i++) {
 		g->sums->rows += r->runs[i].count;
+		for (k = 0; k < r->runs[i].count; k++) {
+			art_index_peek(g->index, r->runs[i].first + k, &row);
+			g->sums->stored += row.stored_len;
+		}
+	}
 	return code;
 }
 

@@ -28,6 +28,7 @@ struct art_patch_sums {
 	uint64_t blocks;   /* of them with unpacked blocks */
 	uint64_t rows;     /* made by records */
 	uint64_t plain;    /* their bytes */
+	uint64_t stored;   /* what they take in the artifact */
 	uint64_t left;     /* bytes of rows that no record has room for: they do not compress */
 	uint64_t data;     /* stored bytes of the records */
 	uint64_t tables;   /* bytes of indexes and record tables */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -62,6 +63,7 @@ struct delta {
 	size_t signer_count;
 	struct mk_load old, new_;
 	char *path;    /* of the patch */
+	char *made;    /* the directory that was made for it */
 	char *created;
 	struct art_patch_sums sums;
 };
@@ -94,55 +96,37 @@ static int sign(void *ctx, const uint8_t *manifest, size_t len, struct art_sigli
 	return code;
 }
 
-/* The two images whose digests name the patch: of the first payload that both artifacts have. */
-static int find_images(const struct delta *d, const uint8_t **new_image,
-		       const uint8_t **old_image, struct art_err *err)
-{
-	const struct art_manifest *old = art_reader_manifest(d->old.reader);
-	const struct art_manifest *now = art_reader_manifest(d->new_.reader);
-	size_t i, k;
-
-	for (i = 0; i < now->payload_count; i++) {
-		for (k = 0; k < old->payload_count; k++) {
-			if (strcmp(now->payloads[i].name, old->payloads[k].name) != 0)
-				continue;
-			*new_image = now->payloads[i].sha256;
-			*old_image = old->payloads[k].sha256;
-			return 0;
-		}
-	}
-	return art_fail(err, ART_E_USAGE, "'%s' and '%s' have no payload of the same name",
-			d->old.source->name, d->new_.source->name);
-}
-
+/* The path of the patch, and the directory that is made for it. */
 static int set_path(struct delta *d, const char *new_path, struct art_err *err)
 {
 	char name[ART_PATCH_NAME_LEN + 1];
-	const uint8_t *now, *old;
-	char *directory = NULL;
-	int code = find_images(d, &now, &old, err);
+	bool named = art_patch_name(name, art_reader_manifest(d->new_.reader),
+				    art_reader_manifest(d->old.reader));
+	int code = 0;
 
-	if (code < 0)
-		return code;
-	if (memcmp(now, old, ART_SHA256_LEN) == 0)
-		cli_warn("'%s' and '%s' hold the same image", d->old.source->name, new_path);
+	if (!named)
+		return art_fail(err, ART_E_USAGE, "'%s' and '%s' have no payload of the same name",
+				d->old.source->name, d->new_.source->name);
+	/* A payload that differs would have named it. */
+	if (memcmp(name, name + ART_PATCH_NAME_OLD, 32) == 0)
+		cli_warn("'%s' and '%s' hold the same images", d->old.source->name, new_path);
 	if (d->output) {
 		d->path = strdup(d->output);
 		return d->path ? 0 : art_fail_memory(err);
 	}
-	art_patch_name(name, now, old);
 	if (d->directory)
-		directory = strdup(d->directory);
-	else if (asprintf(&directory, "%s.patches", new_path) < 0)
-		directory = NULL;
-	if (!directory || asprintf(&d->path, "%s/%s", directory, name) < 0) {
-		free(directory);
+		d->made = strdup(d->directory);
+	else if (asprintf(&d->made, "%s.patches", new_path) < 0)
+		d->made = NULL;
+	if (!d->made || asprintf(&d->path, "%s/%s", d->made, name) < 0) {
 		d->path = NULL;
 		return art_fail_memory(err);
 	}
-	if (mkdir(directory, 0777) < 0 && errno != EEXIST)
-		code = art_fail_errno(err, ART_E_IO, "cannot make the directory '%s'", directory);
-	free(directory);
+	if (mkdir(d->made, 0777) == 0)
+		return 0;
+	if (errno != EEXIST)
+		code = art_fail_errno(err, ART_E_IO, "cannot make the directory '%s'", d->made);
+	free(steal_ptr(d->made));
 	return code;
 }
 
@@ -193,28 +177,29 @@ static void report(const struct delta *d)
 {
 	const struct art_patch_sums *s = &d->sums;
 	const struct art_manifest *now = art_reader_manifest(d->new_.reader);
-	char size[TEXT_SIZE_MAX], plain[TEXT_SIZE_MAX];
+	char size[TEXT_SIZE_MAX], chunks[TEXT_SIZE_MAX], plain[TEXT_SIZE_MAX];
 	json_t *o;
 
 	if (s->left > 0)
 		cli_warn("%s do not compress and are left out of the patch: devices take them from the artifact, and the patch alone is not enough",
 			 text_size(plain, s->left));
-
+	if (s->data >= s->stored && s->records > 0)
+		cli_warn("the patch is not smaller than the chunks that it stands for: devices will take those");
 	if (cli_json()) {
-		o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", d->path,
+		o = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", d->path,
 			      "name", now->name, "version", now->version, "size",
 			      (json_int_t)s->size, "records", (json_int_t)s->records, "diffs",
 			      (json_int_t)s->diffs, "blocks", (json_int_t)s->blocks, "chunks", (json_int_t)s->rows, "plain",
-			      (json_int_t)s->plain, "left-out", (json_int_t)s->left, "record-bytes", (json_int_t)s->data,
+			      (json_int_t)s->plain, "chunk-bytes", (json_int_t)s->stored, "left-out", (json_int_t)s->left, "record-bytes", (json_int_t)s->data,
 			      "table-bytes", (json_int_t)s->tables);
 		if (o)
 			json_dumpf(o, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(o);
 	} else if (cli_level() >= CLI_WARN) {
-		printf("%s: %s %s from %s, %s for %s of changed chunks\n", d->path, now->name,
+		printf("%s: %s %s from %s, %s in place of %s of chunks\n", d->path, now->name,
 		       now->version, art_reader_manifest(d->old.reader)->version,
-		       text_size(size, s->size), text_size(plain, s->plain));
+		       text_size(size, s->size), text_size(chunks, s->stored));
 	}
 }
 
@@ -267,11 +252,14 @@ int mk_delta(int argc, char **argv)
 	status = run(&d, argv + optind, &err) ? cli_fail(&err) : 0;
 	if (status == 0)
 		report(&d);
+	else if (d.made)
+		rmdir(d.made); /* unless a patch lies there by now */
 	while (d.signer_count > 0)
 		mk_signer_free(d.signers[--d.signer_count]);
 	mk_load_free(&d.old);
 	mk_load_free(&d.new_);
 	free(d.created);
 	free(d.path);
+	free(d.made);
 	return status;
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Reading an artifact for sign, digest and attach. */
+#include "libartifact/patch_source.h"
 #include "mkartifact/load.h"
 
 static int load(struct mk_load *load, const char *path, struct art_err *err)
 {
 	const uint8_t *sig;
 	size_t sig_len;
+	bool is_patch = false;
 	int code = art_source_open_path(&load->source, path, err);
 
 	if (!code)
 		code = art_reader_open(&load->reader, load->source, err);
+	if (code == ART_E_TAR_NAME && art_patch_sniff(load->source, &is_patch, NULL) == 0 && is_patch)
+		code = art_fail(err, ART_E_USAGE, "it is a patch, and an artifact is due");
 	if (code)
 		return code;
 	sig = art_reader_sig_bytes(load->reader, &sig_len);
