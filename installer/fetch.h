@@ -16,8 +16,9 @@
  *
  * OPENED: u64 size (all ones: not known), u32 1 if it can seek, u32 zero. READ: frames DATA (at least one byte each), then one
  * END with u64 bytes received from the network and u64 requests made so far; fewer bytes than asked for mean the end of the file. ERROR in
- * place of any of these: u32 the negated error code, then text; the child is of no use after it. The child ends when the
- * socket is closed, and is killed when its parent dies.
+ * place of any of these: u32 the negated error code, then text; the child is of no use after it. NOTE (id 0) between any two frames: u32
+ * milliseconds that the child will wait at most before it tries again, then text that says why; at most FETCH_NOTES_MAX in all.
+ * The child ends when the socket is closed, and is killed when its parent dies.
  */
 #ifndef INSTALLER_FETCH_H
 #define INSTALLER_FETCH_H
@@ -31,7 +32,8 @@
 #define FETCH_OPTIONS_MAX 16384
 
 enum fetch_op { FETCH_OPEN = 1, FETCH_WANT, FETCH_READ };
-enum fetch_type { FETCH_OPENED = 1, FETCH_DATA, FETCH_END, FETCH_ERROR };
+enum fetch_type { FETCH_OPENED = 1, FETCH_DATA, FETCH_END, FETCH_ERROR, FETCH_NOTE };
+#define FETCH_NOTES_MAX 100000
 #define FETCH_REQUEST_SIZE 24
 #define FETCH_HEADER_SIZE 16
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The parent's half of fetch.h. Nothing here trusts the child further than a pipe. */
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,8 @@
 #include <unistd.h>
 
 #include "installer/fetch.h"
+#include "installer/fetch/options.h"
+#include "libartifact/url.h"
 #include "libartifact/util.h"
 
 #define SILENCE_SECONDS 1800
@@ -31,6 +32,9 @@ struct fetch {
 	pid_t pid;
 	unsigned int silence;
 	uint64_t received, requests;
+	unsigned int notes;
+	void (*waiting)(void *ctx, const char *why, uint64_t ms);
+	void *waiting_ctx;
 	uint32_t next_id;
 	struct {
 		uint32_t id;
@@ -156,6 +160,13 @@ static int nonsense(struct fetch *f, struct art_err *err)
 	return die(f, ART_E_NET, "the download program sent what nobody asked for", err);
 }
 
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 /* An ERROR frame's words, as far as they are fit to print; its code, as far as it may say one. */
 static int report(struct fetch *f, uint32_t len, struct art_err *err)
 {
@@ -168,9 +179,7 @@ static int report(struct fetch *f, uint32_t len, struct art_err *err)
 	if (code < 0)
 		return code;
 	body[len] = '\0';
-	for (uint32_t i = 4; i < len; i++)
-		if (body[i] < ' ' || body[i] == 0x7f)
-			body[i] = '?';
+	make_printable((char *)body + 4);
 	switch (-(int64_t)art_get32(body)) {
 	case ART_E_NET_RANGE:
 	case ART_E_USAGE:
@@ -188,20 +197,44 @@ static int report(struct fetch *f, uint32_t len, struct art_err *err)
 	return code;
 }
 
-/* The header of the next frame, for request ID. ERROR frames end here. */
+/* Why it takes so long. */
+static int take_note(struct fetch *f, uint32_t len, struct art_err *err)
+{
+	uint8_t body[4 + sizeof(f->dead.text)];
+	int code;
+
+	if (len < 4 || len > sizeof(body) - 1 || ++f->notes > FETCH_NOTES_MAX)
+		return nonsense(f, err);
+	code = receive(f, body, len, err);
+	if (code < 0)
+		return code;
+	body[len] = '\0';
+	make_printable((char *)body + 4);
+	if (f->waiting)
+		f->waiting(f->waiting_ctx, (const char *)body + 4, art_get32(body));
+	return 0;
+}
+
+/* The header of the next frame, for request ID. NOTE and ERROR frames end here. */
 static int next_frame(struct fetch *f, uint32_t id, uint32_t *type, uint32_t *len,
 		      struct art_err *err)
 {
 	uint8_t header[FETCH_HEADER_SIZE];
-	int code = receive(f, header, sizeof(header), err);
+	int code;
 
-	if (code < 0)
-		return code;
-	*type = art_get32(header);
-	*len = art_get32(header + 8);
-	if (art_get32(header + 4) != id || art_get32(header + 12) != 0 || *len > FETCH_FRAME_MAX)
-		return nonsense(f, err);
-	return *type == FETCH_ERROR ? report(f, *len, err) : 0;
+	do {
+		code = receive(f, header, sizeof(header), err);
+		if (code < 0)
+			return code;
+		*type = art_get32(header);
+		*len = art_get32(header + 8);
+		if (art_get32(header + 4) != (*type == FETCH_NOTE ? 0 : id) ||
+		    art_get32(header + 12) != 0 || *len > FETCH_FRAME_MAX)
+			return nonsense(f, err);
+		if (*type == FETCH_NOTE)
+			code = take_note(f, *len, err);
+	} while (code == 0 && *type == FETCH_NOTE);
+	return code == 0 && *type == FETCH_ERROR ? report(f, *len, err) : code;
 }
 
 static void forget_oldest(struct fetch *f)
@@ -472,59 +505,19 @@ static int start_child(struct fetch *f, const char *program, struct art_err *err
 	return 0;
 }
 
-struct text {
-	char bytes[FETCH_OPTIONS_MAX];
-	size_t len;
-	bool full;
-};
-
-static void put(struct text *t, const char *key, const char *value)
-{
-	size_t room = sizeof(t->bytes) - t->len;
-	int n;
-
-	if (!value)
-		return;
-	n = snprintf(t->bytes + t->len, room, "%s=%s", key, value);
-	if (n < 0 || (size_t)n >= room)
-		t->full = true;
-	else
-		t->len += (size_t)n + 1;
-}
-
-static void put_number(struct text *t, const char *key, uint64_t value)
-{
-	char digits[24];
-
-	snprintf(digits, sizeof(digits), "%" PRIu64, value);
-	put(t, key, digits);
-}
-
 static int send_options(struct fetch *f, const char *url, const struct fetch_options *opt,
 			struct art_err *err)
 {
-	struct text *t = calloc(1, sizeof(*t));
+	struct fetch_text *t = calloc(1, sizeof(*t));
 	int code;
 
 	if (!t)
 		return art_fail_memory(err);
-	put(t, "url", url);
-	put(t, "agent", opt->http.user_agent);
-	put(t, "proxy", opt->http.proxy);
-	put(t, "ca", opt->http.ca_file);
-	put(t, "cert", opt->http.client_cert);
-	put(t, "key", opt->http.client_key);
-	put(t, "user", opt->user ? opt->user : "nobody");
-	put_number(t, "rate", opt->http.rate);
-	put_number(t, "connect", opt->http.connect_timeout);
-	put_number(t, "stall", opt->http.stall_timeout);
-	put_number(t, "retries", opt->http.retries);
-	put_number(t, "backoff", opt->http.backoff_ms);
-	put_number(t, "first", opt->http.first);
-	put_number(t, "parts-only", opt->http.parts_only);
-	put_number(t, "parent", (uint64_t)getpid());
-	code = t->full ? art_fail(err, ART_E_USAGE, "'%s': URL and options are too long", f->shown) :
-			 ask(f, FETCH_OPEN, 0, t->len, err);
+	code = fetch_options_write(t, url, opt, err);
+	if (code < 0)
+		art_wrap(err, "'%s'", f->shown);
+	if (code == 0)
+		code = ask(f, FETCH_OPEN, 0, t->len, err);
 	if (code == 0)
 		code = send_all(f, t->bytes, t->len, err);
 	explicit_bzero(t, sizeof(*t));
@@ -565,6 +558,8 @@ int fetch_source_open(struct art_source **out, const char *url, const struct fet
 	f->pid = -1;
 	f->ahead = opt->http.first ? opt->http.first : FIRST_AHEAD;
 	f->silence = opt->silence ? opt->silence : SILENCE_SECONDS;
+	f->waiting = opt->http.waiting;
+	f->waiting_ctx = opt->http.waiting_ctx;
 	f->shown = art_url_show(url);
 	f->base.name = f->shown;
 	if (!f->shown)

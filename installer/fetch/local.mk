@@ -11,6 +11,5 @@ noinst_LIBRARIES += libfetch.a
 libfetch_a_CFLAGS = $(AM_CFLAGS)
 libfetch_a_SOURCES =
 libfetch_a_SOURCES += %D%/fetch_source.c installer/fetch.h
-# art_url_show is all that it takes from there; it brings no libcurl along.
-libfetch_a_SOURCES += libartifact/http/url.c
+libfetch_a_SOURCES += %D%/options.c %D%/options.h
 LIBFETCH = libfetch.a

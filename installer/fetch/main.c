@@ -83,6 +83,18 @@ static void send_error(uint32_t id, const struct art_err *err)
 	send_frame(FETCH_ERROR, id, body, 4 + len);
 }
 
+/* One is on its way to the network and will be late. */
+static void send_note(void *ctx, const char *text, uint64_t ms)
+{
+	uint8_t body[4 + sizeof(((struct art_err *)0)->text)];
+	size_t len = strnlen(text, sizeof(body) - 5);
+
+	(void)ctx;
+	art_put32(body, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms);
+	memcpy(body + 4, text, len);
+	send_frame(FETCH_NOTE, 0, body, 4 + len);
+}
+
 static struct request next_request(void)
 {
 	uint8_t bytes[FETCH_REQUEST_SIZE];
@@ -127,9 +139,12 @@ static int open_url(struct art_source **src, const char *o, size_t len, struct a
 		.connect_timeout = (unsigned int)number(o, len, "connect"),
 		.stall_timeout = (unsigned int)number(o, len, "stall"),
 		.retries = (unsigned int)number(o, len, "retries"),
+		.first_retries = (unsigned int)number(o, len, "first-retries"),
+		.longest_wait = (unsigned int)number(o, len, "longest-wait"),
 		.backoff_ms = (unsigned int)number(o, len, "backoff"),
 		.first = number(o, len, "first"),
 		.parts_only = number(o, len, "parts-only") != 0,
+		.waiting = send_note,
 	};
 	const char *url = option(o, len, "url");
 	const char *user = option(o, len, "user");
