@@ -156,6 +156,9 @@ static int adopt(struct device *d, const char *src, struct art_err *err)
 				'a' + d->running);
 	if (code == 0)
 		code = candidate_open(&a.candidate, d, src, err);
+	if (code == 0 && a.candidate.patch_only)
+		code = art_fail(err, ART_E_USAGE,
+				"adopt compares with an artifact, and this is a patch: give the artifact itself");
 	/* The counter of what runs may lie below a floor of another source; all else must fit. */
 	if (code == 0)
 		code = candidate_fits(&a.candidate, d, d->running, err);

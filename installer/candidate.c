@@ -18,6 +18,7 @@
 #include "libartifact/compat.h"
 #include "libartifact/io.h"
 #include "libartifact/patch_name.h"
+#include "libartifact/url.h"
 #include "libartifact/version.h"
 
 #define ATTRIBUTES_MAX 64
@@ -28,44 +29,67 @@
 /* The same of a patch, and the artifact's in it: then it is known whether the rest is wanted. */
 #define FIRST_OF_PATCH (16 * 1024)
 
-static bool is_remote(const char *src)
-{
-	return strncasecmp(src, "http://", 7) == 0 || strncasecmp(src, "https://", 8) == 0;
-}
+/* Artifact and patch are two sources, and where the patch came in the artifact's place there is one. */
+enum part { PART_ARTIFACT, PART_PATCH };
 
 #ifdef WITH_FETCH
-/* FIRST: so many bytes are wanted at once, at the beginning. */
+#define WORTH_TELLING_MS 2000
+
+/* The usual short wait after a drop is nobody's concern. */
+static void on_wait(void *ctx, const char *why, uint64_t ms)
+{
+	(void)ctx;
+	if (ms >= WORTH_TELLING_MS)
+		cli_warn("%s", why);
+	else
+		cli_info("%s", why);
+}
+
 static int open_url(struct art_source **out, const struct device *d, const char *url,
-		    uint64_t first, struct art_err *err)
+		    enum part part, struct art_err *err)
 {
 	/* The device's identity is for TLS only; over plain http nobody asks for it. */
 	bool tls = strncasecmp(url, "https:", 6) == 0;
-	const struct fetch_options opt = {
-		/* For trying things out beside an installed version. */
-		.program = secure_getenv("TWINROOT_FETCH"),
+	struct fetch_options opt = {
+		.program = device_fetch_program(d),
 		.http = {
 			.proxy = d->config.download_proxy,
 			.ca_file = d->config.download_ca,
 			.client_cert = tls ? d->config.fleet_certificate : NULL,
 			.client_key = tls ? d->config.fleet_key : NULL,
 			.rate = d->config.download_rate,
-			.first = first,
+			.first = FIRST_OF_ARTIFACT,
 			.parts_only = d->config.download_full_never != 0,
+			.waiting = on_wait,
 		},
 	};
 
+	/* The artifact must be had; a patch need not be waited for. */
+	if (part == PART_PATCH) {
+		opt.http.first = FIRST_OF_PATCH;
+		opt.http.first_retries = 1;
+		opt.http.retries = 2;
+		opt.http.stall_timeout = 20;
+		opt.http.longest_wait = 5;
+	}
 	return fetch_source_open(out, url, &opt, err);
+}
+
+static void add_traffic(struct art_source *src, struct candidate_traffic *out)
+{
+	uint64_t requests;
+
+	out->received += fetch_source_received(src, &requests);
+	out->requests += requests;
 }
 
 static void get_traffic(const struct candidate *c, struct candidate_traffic *out)
 {
-	uint64_t requests;
-
-	out->received = fetch_source_received(c->src, &out->requests);
-	if (!c->patch.src)
-		return;
-	out->received += fetch_source_received(c->patch.src, &requests);
-	out->requests += requests;
+	memset(out, 0, sizeof(*out));
+	if (!c->patch_only)
+		add_traffic(c->src, out);
+	if (c->patch.src)
+		add_traffic(c->patch.src, out);
 }
 #else
 static void get_traffic(const struct candidate *c, struct candidate_traffic *out)
@@ -75,28 +99,30 @@ static void get_traffic(const struct candidate *c, struct candidate_traffic *out
 }
 
 static int open_url(struct art_source **out, const struct device *d, const char *url,
-		    uint64_t first, struct art_err *err)
+		    enum part part, struct art_err *err)
 {
 	(void)out;
 	(void)d;
-	(void)first;
-	return art_fail(err, ART_E_USAGE, "'%s' is a URL, and this build cannot download", url);
+	(void)url; /* a password may be in it */
+	(void)part;
+	return art_fail(err, ART_E_USAGE, "the source is a URL, and this build cannot download");
 }
 #endif
 
 bool candidate_traffic(const struct candidate *c, struct candidate_traffic *out)
 {
-	if (c->is_remote)
+	if (c->by_url)
 		get_traffic(c, out);
-	return c->is_remote;
+	return c->by_url;
 }
 
 static int open_source(struct candidate *c, const struct device *d, const char *src,
 		       struct art_err *err)
 {
-	c->is_remote = is_remote(src);
-	if (c->is_remote)
-		return open_url(&c->src, d, src, FIRST_OF_ARTIFACT, err);
+	c->by_url = art_is_url(src);
+	c->is_remote = c->by_url;
+	if (c->by_url)
+		return open_url(&c->src, d, src, PART_ARTIFACT, err);
 	return art_source_open_path(&c->src, src, err);
 }
 
@@ -159,24 +185,19 @@ int candidate_open(struct candidate *c, const struct device *d, const char *src,
 	return 0;
 }
 
-/* The patch's URL after the first payload that both have; NULL: there can be none. The caller frees. */
+/* Where the patch would be; NULL: there can be none. The caller frees. */
 static char *patch_url(const struct candidate *c, const struct device *d, const char *src)
 {
 	struct art_manifest *old = NULL;
-	char name[ART_PATCH_NAME_LEN + 1] = "", *url = NULL;
-	size_t i, k;
+	char name[ART_PATCH_NAME_LEN + 1], *url = NULL;
+	bool named;
 
 	if (device_kept_manifest(d, d->running, &old, NULL) != 0 || !old)
 		return NULL;
-	for (i = 0; !name[0] && i < c->manifest->payload_count; i++)
-		for (k = 0; !name[0] && k < old->payload_count; k++)
-			if (strcmp(c->manifest->payloads[i].name, old->payloads[k].name) == 0)
-				art_patch_name(name, c->manifest->payloads[i].sha256,
-					       old->payloads[k].sha256);
+	named = art_patch_name(name, c->manifest, old);
 	art_manifest_free(old);
 	/* Nothing can be put behind a query. */
-	if (!name[0] || strpbrk(src, "?#") ||
-	    asprintf(&url, "%s.patches/%s", src, name) < 0)
+	if (!named || strpbrk(src, "?#") || asprintf(&url, "%s.patches/%s", src, name) < 0)
 		return NULL;
 	return url;
 }
@@ -187,7 +208,7 @@ static int open_patch(struct candidate *c, const struct device *d, const char *u
 	struct art_source *src = NULL;
 	const uint8_t *bytes;
 	size_t len;
-	int code = open_url(&src, d, url, FIRST_OF_PATCH, err);
+	int code = open_url(&src, d, url, PART_PATCH, err);
 
 	if (code == 0)
 		code = patch_open(&c->patch, src, c->trust, err);
@@ -217,7 +238,7 @@ void candidate_find_patch(struct candidate *c, const struct device *d, const cha
 	if (code == ART_E_NET || code == ART_E_NET_RANGE)
 		cli_info("no patch: %s", why.text);
 	else if (code < 0)
-		cli_warn("the patch '%s' is left aside: %s", url, why.text);
+		cli_warn("the patch beside '%s' is left aside: %s", c->src->name, why.text);
 }
 
 void candidate_close(struct candidate *c)
@@ -444,6 +465,33 @@ static int check_complete(const struct art_manifest *m, const struct art_device 
 	return 0;
 }
 
+/* A patch alone makes its images out of what the running slot holds, or nothing. */
+static int check_base(const struct candidate *c, const struct art_manifest *running,
+		      struct art_err *err)
+{
+	const struct art_patch_manifest *patch = art_patch_manifest(c->patch.patch);
+	size_t i, k, n;
+
+	for (i = 0; i < c->manifest->payload_count; i++) {
+		const char *name = c->manifest->payloads[i].name;
+
+		n = art_patch_find_payload(c->patch.patch, name);
+		if (n == SIZE_MAX)
+			return art_fail(err, ART_E_PATCH_OLD,
+					"the patch lacks payload '%s', and there is no artifact beside it",
+					name);
+		for (k = 0; running && k < running->payload_count; k++)
+			if (strcmp(running->payloads[k].name, name) == 0)
+				break;
+		if (!running || k == running->payload_count ||
+		    running->payloads[k].size != patch->payloads[n].old_size ||
+		    memcmp(running->payloads[k].sha256, patch->payloads[n].old_sha256, ART_SHA256_LEN) != 0)
+			return art_fail(err, ART_E_PATCH_OLD,
+					"the patch is not for what the running slot holds");
+	}
+	return 0;
+}
+
 int candidate_fits(const struct candidate *c, const struct device *d, int target,
 		   struct art_err *err)
 {
@@ -480,6 +528,8 @@ int candidate_fits(const struct candidate *c, const struct device *d, int target
 		code = art_compat_check(c->manifest, &dev, err);
 	if (code == 0)
 		code = check_complete(c->manifest, &dev, d->config.device_optional, err);
+	if (code == 0 && c->patch_only)
+		code = check_base(c, p.kept, err);
 	free(fs.text);
 	art_manifest_free(p.kept);
 	free(p.text);

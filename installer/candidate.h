@@ -14,7 +14,8 @@ struct candidate {
 	const struct art_manifest *manifest; /* the reader's */
 	struct art_verdict verdict;
 	uint8_t digest[ART_SHA256_LEN];
-	bool is_remote;
+	bool by_url;        /* it came over the network */
+	bool is_remote;     /* and its chunks would */
 	struct patch patch; /* PATCH.PATCH NULL: there is none */
 	bool patch_only;    /* SRC is what the patch carries of the artifact: no chunks */
 };

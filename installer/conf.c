@@ -250,6 +250,9 @@ static int check_lines(const char *text, const char *name, struct art_err *err)
 		memcpy(section, line, len);
 		section[len] = '\0';
 		if (section[0] == '[') {
+			if (!strchr(section, ']'))
+				return art_fail(err, ART_E_USAGE, "'%s': line %u: '[' without ']'", name,
+						number);
 			section[1 + strcspn(section + 1, "]")] = '\0';
 			if (!is_section(section + 1) && strcmp(section + 1, "slot.a") != 0 &&
 			    strcmp(section + 1, "slot.b") != 0)

@@ -254,6 +254,13 @@ int device_reboot(struct device *d, int slot, struct art_err *err)
 	return proc_run(argv, envp, (unsigned int)d->config.boot_timeout, -1, NULL, 0, err);
 }
 
+const char *device_fetch_program(const struct device *d)
+{
+	const char *program = secure_getenv("TWINROOT_FETCH");
+
+	return program ? program : d->config.download_program;
+}
+
 bool device_same_boot(const struct device *d)
 {
 	return !art_is_zero(d->boot_id, sizeof(d->boot_id)) &&

@@ -69,6 +69,10 @@ void device_tell(const struct device *d, const char *event, int slot);
 /* Hook pre-reboot, then the backend's way to reboot or the reboot program. */
 int device_reboot(struct device *d, int slot, struct art_err *err);
 
+/* The program that downloads: $TWINROOT_FETCH (for trying things out beside an installed version), else what install.conf says; NULL: the one
+ * that was installed with this program. */
+const char *device_fetch_program(const struct device *d);
+
 /* Has the state record been written in this boot? */
 bool device_same_boot(const struct device *d);
 

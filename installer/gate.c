@@ -210,8 +210,8 @@ static int check_fetcher(struct update *u, struct art_err *err)
 #ifdef WITH_HTTP
 	char usual[] = LIBEXECDIR "/twinroot/artifact-fetch", option[] = "--version";
 	char path_text[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char *own = u->device->config.download_program;
-	char *argv[] = { own ? own : usual, option, NULL };
+	const char *own = device_fetch_program(u->device);
+	char *argv[] = { own ? (char *)own : usual, option, NULL };
 	char *envp[] = { path_text, NULL };
 	char out[256];
 

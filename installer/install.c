@@ -271,7 +271,7 @@ static int finish(struct install *in, struct art_err *err)
 	d->state.phase = PHASE_INSTALLED;
 	d->state.tries = tries;
 	d->state.used = 0;
-	d->state.reached = in->candidate->is_remote || remote_ask(d) == REMOTE_REACHED;
+	d->state.reached = in->candidate->by_url || remote_ask(d) == REMOTE_REACHED;
 	if (code == 0)
 		code = device_save(d, err);
 	if (code == 0)
@@ -427,7 +427,7 @@ static void report_patch(const struct install *in)
 		printf("patch: %s%s made of %s of records, where chunks take %s\n",
 		       text_size(a, s->patched), in->dry ? " to be" : "", text_size(b, s->records),
 		       text_size(c, s->by_chunks));
-	else if (s->by_patch > 0)
+	else if (s->by_patch > 0 && s->failed == 0)
 		printf("patch: not used, its records take %s and chunks %s\n",
 		       text_size(a, s->by_patch), text_size(b, s->by_chunks));
 	if (s->failed > 0)

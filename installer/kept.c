@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Keeping manifest, signatures and indexes of what is installed. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/cli.h"
 #include "installer/kept.h"
 #include "libartifact/io.h"
 #include "libartifact/manifest.h"
@@ -24,26 +25,28 @@ static char *place(const char *directory, int slot, const char *suffix)
 	return path;
 }
 
-/* A directory of files only, as this module makes them. */
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *level)
+{
+	(void)st;
+	(void)type;
+	(void)level;
+	return remove(path);
+}
+
+/* Whatever is there: this module makes directories of files only, and e2fsck other things. */
 static int remove_all(const char *path, struct art_err *err)
 {
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int code = 0;
+	if (nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
+		return art_fail_errno(err, ART_E_IO, "cannot remove '%s'", path);
+	return 0;
+}
 
-	if (!dir && errno == ENOENT)
-		return 0;
-	if (!dir)
-		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
-	while ((entry = readdir(dir)) && code == 0)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    unlinkat(dirfd(dir), entry->d_name, 0) < 0)
-			code = art_fail_errno(err, ART_E_IO, "cannot remove '%s/%s'", path,
-					      entry->d_name);
-	closedir(dir);
-	if (code == 0 && rmdir(path) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot remove '%s'", path);
-	return code;
+/* What else stands under the name would be waited for, or is somebody's. */
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* Does slot-X.new belong to this manifest? */
@@ -53,7 +56,7 @@ static bool is_same(const char *path, const void *manifest, size_t len)
 	cleanup_free uint8_t *have = NULL;
 	size_t have_len = 0;
 
-	return asprintf(&name, "%s/manifest.json", path) >= 0 &&
+	return asprintf(&name, "%s/manifest.json", path) >= 0 && is_file(name) &&
 	       art_read_file(name, ART_MANIFEST_MAX, &have, &have_len, NULL) == 0 &&
 	       have_len == len && memcmp(have, manifest, len) == 0;
 }
@@ -84,12 +87,12 @@ int kept_begin(struct kept *k, const char *directory, int slot, const void *mani
 int kept_find(const struct kept *k, const char *name, size_t size, uint8_t **bytes,
 	      struct art_err *err)
 {
-	cleanup_close int fd = openat(k->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	cleanup_close int fd = openat(k->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
 	ssize_t n;
 
 	*bytes = NULL;
-	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != size)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
 		return 0;
 	*bytes = malloc(size);
 	if (!*bytes)
@@ -116,23 +119,30 @@ int kept_open_index(const char *directory, int slot, const char *payload, size_t
 	kept_index_name(name, payload, segment);
 	if (asprintf(&path, "%s/slot-%c/%s", directory, 'a' + slot, name) < 0)
 		return -1;
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return is_file(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 }
 
 int kept_add(struct kept *k, const char *name, const void *bytes, size_t len,
 	     struct art_err *err)
 {
-	int fd = openat(k->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int code;
+	cleanup_free char *directory = place(k->directory, k->slot, ".new/");
+	cleanup_free char *path = NULL;
+	int fd, code = 0;
 
+	if (!directory || asprintf(&path, "%s%s", directory, name) < 0)
+		return art_fail_memory(err);
+	if (!is_file(path))
+		code = remove_all(path, err);
+	if (code < 0)
+		return code;
+	fd = openat(k->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot create '%s' in '%s/slot-%c.new'", name,
-				      k->directory, 'a' + k->slot);
-	code = art_write_full(fd, bytes, len, name, err);
+		return art_fail_errno(err, ART_E_IO, "cannot create '%s'", path);
+	code = art_write_full(fd, bytes, len, path, err);
 	if (code == 0 && fdatasync(fd) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot sync '%s'", name);
+		code = art_fail_errno(err, ART_E_IO, "cannot sync '%s'", path);
 	if (close(fd) < 0 && code == 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", name);
+		code = art_fail_errno(err, ART_E_IO, "cannot write '%s'", path);
 	return code;
 }
 
@@ -165,6 +175,7 @@ int kept_commit(struct kept *k, struct art_err *err)
 	cleanup_free char *new = place(k->directory, k->slot, ".new");
 	cleanup_free char *old = place(k->directory, k->slot, "");
 	cleanup_free char *trash = place(k->directory, k->slot, ".old");
+	struct art_err why = { 0 };
 	int code = 0;
 
 	if (!new || !old || !trash)
@@ -179,9 +190,10 @@ int kept_commit(struct kept *k, struct art_err *err)
 		code = sync_directory(k->directory, err);
 	if (code < 0)
 		return code;
-	/* What was there before, under either name. */
-	code = remove_all(new, err);
-	return code < 0 ? code : remove_all(trash, err);
+	/* What was there before, under either name. The new one is in place: what stays is in nobody's way. */
+	if (remove_all(new, &why) < 0 || remove_all(trash, &why) < 0)
+		cli_warn("%s", why.text);
+	return 0;
 }
 
 void kept_abort(struct kept *k)
@@ -200,6 +212,8 @@ static int read_kept(const char *directory, int slot, const char *name, size_t m
 		return art_fail_memory(err);
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return 0;
+	if (!is_file(path))
+		return art_fail(err, ART_E_IO, "'%s' is no regular file", path);
 	return art_read_file(path, max, bytes, len, err);
 }
 

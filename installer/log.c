@@ -47,7 +47,7 @@ static int append(const struct log *log, const char *line, struct art_err *err)
 		return art_fail_memory(err);
 	if (stat(path, &st) == 0 && st.st_size > LOG_SIZE_MAX)
 		rename(path, old);
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot open '%s'", path);
 	code = art_write_full(fd, line, strlen(line), path, err);

@@ -52,6 +52,8 @@ struct patch_job {
 	bool dry;
 	/* Called for a row that is right: write it, unless DRY. */
 	int (*take)(void *ctx, const struct art_row *row, const uint8_t *plain, struct art_err *err);
+	/* So many bytes of records will be read; a refusal ends all. */
+	int (*spend)(void *ctx, uint64_t bytes, uint64_t ranges, struct art_err *err);
 	/* A copy row before the next record: the row that it names is in place. */
 	int (*copy)(void *ctx, uint32_t row, struct art_err *err);
 	void *ctx;

@@ -12,6 +12,10 @@
 #include "libartifact/io.h"
 
 #define BLOCKS_IN_VAIN 2
+/* As of the chunks (writer.c): a gap of this much is fetched with what lies around it. */
+#define MERGE_GAP 512
+/* The source drops what is announced beyond this; it is asked for when it is read. */
+#define ANNOUNCED_MAX 200
 
 struct maker {
 	struct patch_job *job;
@@ -41,30 +45,61 @@ static uint64_t missing_in(const struct maker *m, const struct art_patch_record 
 	return sum;
 }
 
-/* Either way's cost for the rows that records make: all others cost the same. */
-static int weigh(struct maker *m, const uint8_t *table, size_t len, struct art_err *err)
+/* The ranges of the records that are needed: their sums, and with TELL the source hears of them. */
+struct ranges {
+	uint64_t bytes, count, chunks; /* CHUNKS: what their rows cost as chunks */
+};
+
+static int find_ranges(struct maker *m, const uint8_t *table, size_t len, bool tell,
+		       struct ranges *sums, struct art_err *err)
 {
-	struct art_patch_cursor c;
-	uint64_t first = UINT64_MAX, end = 0;
 	uint64_t data = art_patch_data_offset(m->job->patch->patch, m->payload, m->job->segment);
-	int code;
+	uint64_t first = 0, end = 0;
+	struct art_patch_cursor c;
+	int code, more;
 
+	memset(sums, 0, sizeof(*sums));
 	art_patch_table_begin(&c, &m->scope, table, len);
-	while ((code = art_patch_table_next(&c, m->record, err)) > 0) {
-		uint64_t chunks = missing_in(m, m->record);
+	do {
+		uint64_t chunks = 0;
 
-		if (chunks == 0)
+		more = art_patch_table_next(&c, m->record, err);
+		if (more > 0)
+			chunks = missing_in(m, m->record);
+		if (more > 0 && chunks == 0)
 			continue;
-		if (first == UINT64_MAX)
-			first = m->record->data_off;
-		end = m->record->data_off + m->record->stored_len;
-		m->job->by_chunks += chunks;
-		m->job->by_patch += m->record->stored_len;
-	}
-	m->job->used = m->job->by_patch > 0 && (m->job->always || m->job->by_patch < m->job->by_chunks);
-	if (code == 0 && m->job->used && !m->job->dry)
-		code = patch_want(m->job->patch, data + first, data + end, err);
-	return code;
+		sums->chunks += chunks;
+		if (more > 0 && end > 0 && m->record->data_off - end <= MERGE_GAP) {
+			end = m->record->data_off + m->record->stored_len;
+			continue;
+		}
+		if (end > 0) {
+			sums->bytes += end - first;
+			sums->count++;
+		}
+		code = tell && end > 0 && sums->count <= ANNOUNCED_MAX ?
+			       patch_want(m->job->patch, data + first, data + end, err) : 0;
+		if (code < 0)
+			return code;
+		first = m->record->data_off;
+		end = first + m->record->stored_len;
+	} while (more > 0);
+	return more;
+}
+
+/* Either way's cost for the rows that records make: all others cost the same. */
+static int weigh(struct maker *m, const uint8_t *table, size_t len, struct ranges *sums,
+		 struct art_err *err)
+{
+	struct patch_job *job = m->job;
+	int code = find_ranges(m, table, len, false, sums, err);
+
+	if (code < 0)
+		return code;
+	job->by_chunks += sums->chunks;
+	job->by_patch += sums->bytes;
+	job->used = sums->bytes > 0 && (job->always || sums->bytes < sums->chunks);
+	return 0;
 }
 
 static int read_window(struct maker *m, struct art_err *err)
@@ -126,7 +161,10 @@ static void give_up(struct maker *m, const struct art_err *why)
 	if (why->code != ART_E_PATCH_RECORD && why->code != ART_E_PATCH_DECODE &&
 	    why->code != ART_E_PATCH_OLD)
 		m->job->patch->broken = true;
-	cli_info("a record of the patch is of no use: %s", why->text);
+	if (m->job->patch->broken)
+		cli_warn("the patch is left aside: %s", why->text);
+	else
+		cli_info("a record of the patch is of no use: %s", why->text);
 }
 
 /*
@@ -254,25 +292,36 @@ static int count_rows(struct maker *m, const uint8_t *table, size_t len, struct 
 	return code;
 }
 
+/* No record of it will be asked for. */
+static int leave_aside(struct maker *m, const struct art_err *why)
+{
+	m->job->failed++;
+	m->job->patch->broken = true;
+	cli_warn("the patch is left aside: %s", why->text);
+	return 0;
+}
+
 static int run(struct maker *m, struct art_err *err)
 {
 	struct patch_job *job = m->job;
 	cleanup_free uint8_t *table = NULL;
 	struct art_err why = { 0 };
+	struct ranges sums;
 	size_t len, count;
 	int code = art_patch_records(job->patch->patch, m->payload, job->segment, &m->scope, &table,
 				     &len, &count, &why);
 
 	if (code == 0)
-		code = weigh(m, table, len, &why);
-	if (code < 0) {
-		give_up(m, &why);
-		job->patch->broken = true;
-		cli_warn("the patch is left aside: %s", why.text);
-		return 0;
-	}
+		code = weigh(m, table, len, &sums, &why);
+	if (code < 0)
+		return leave_aside(m, &why);
 	if (!job->used)
 		return 0;
+	code = job->spend(job->ctx, sums.bytes, sums.count, err);
+	if (code < 0)
+		return code;
+	if (!job->dry && find_ranges(m, table, len, true, &sums, &why) < 0)
+		return leave_aside(m, &why);
 	code = make_all(m, table, len, err);
 	return code < 0 || !job->dry ? code : count_rows(m, table, len, err);
 }

@@ -107,7 +107,7 @@ static void add(struct seeds *s, char *path, int slot, const char *payload,
 		return;
 	}
 	*seed = (struct seed){ .fd = -1, .path = path, .slot = slot, .target = target,
-			       .heads = ART_OUT_INIT };
+			       .heads = -1 };
 	s->count++;
 	seed->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (seed->fd < 0 || !measure(seed)) {
@@ -148,6 +148,7 @@ int seeds_open(struct seeds *s, const struct device *d, const char *payload, int
 
 	memset(s, 0, sizeof(*s));
 	s->directory = d->config.state_directory;
+	s->aloof = d->lock < 0;
 	s->scan = scan;
 	s->buf = malloc(ART_CHUNK_MAX);
 	code = s->buf ? art_sha256_new(&s->sha256, err) : art_fail_memory(err);
@@ -169,7 +170,8 @@ void seeds_close(struct seeds *s)
 			close(s->seed[i].fd);
 		free(s->seed[i].path);
 		art_manifest_free(s->seed[i].kept);
-		art_out_abort(&s->seed[i].heads);
+		if (s->seed[i].heads >= 0)
+			close(s->seed[i].heads);
 	}
 	art_digest_free(s->sha256);
 	free(s->buf);

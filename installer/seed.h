@@ -26,12 +26,13 @@ struct seed {
 	int slot;                         /* whose index is kept; -1: none */
 	struct art_manifest *kept;
 	const struct art_payload *payload; /* of KEPT; NULL: nothing is known of what it holds */
-	struct art_out heads;             /* of each 4 KiB, made by the first scan */
+	int heads;                        /* of each 4 KiB, made by the first scan: a file without a name; or -1 */
 	uint64_t head_count;
 };
 
 struct seeds {
 	const char *directory; /* of the state */
+	bool aloof;            /* nothing is written there: only looked at */
 	bool scan;
 	size_t count;
 	struct seed seed[SEED_MAX];

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/cli.h"
 #include "installer/kept.h"
@@ -225,18 +227,33 @@ static void walk_segment(struct search *s, size_t segment, visit_fn visit)
 	}
 }
 
-/* Read through the seed once: the head of each page that is not zero, else 0, into a file without a name. */
+/* A file without a name; in memory (a thousandth of the seed) where nothing may be written. */
+static int open_heads(const struct seeds *s, struct seed *seed, struct art_err *err)
+{
+	cleanup_free char *path = NULL;
+
+	if (s->aloof) {
+		seed->heads = memfd_create("heads", MFD_CLOEXEC);
+	} else {
+		if (asprintf(&path, "%s/heads-XXXXXX", s->directory) < 0)
+			return art_fail_memory(err);
+		seed->heads = mkostemp(path, O_CLOEXEC);
+		if (seed->heads >= 0)
+			unlink(path);
+	}
+	if (seed->heads < 0)
+		return art_fail_errno(err, ART_E_IO, "cannot make a file in '%s'", s->directory);
+	return 0;
+}
+
+/* Read through the seed once: the head of each page that is not zero, else 0. */
 static int make_heads(struct seeds *s, struct seed *seed, struct art_err *err)
 {
 	enum { BATCH = 4096 };
 	cleanup_free uint8_t *heads = malloc(4 * BATCH);
-	cleanup_free char *path = NULL;
 	uint64_t page = 0, off;
-	int code = 0;
+	int code = heads ? open_heads(s, seed, err) : art_fail_memory(err);
 
-	if (!heads || asprintf(&path, "%s/heads", s->directory) < 0)
-		return art_fail_memory(err);
-	code = art_out_open(&seed->heads, path, 0600, err);
 	for (off = 0; code == 0 && off + STEP <= seed->size; off += STEP) {
 		size_t at = off % ART_CHUNK_MAX;
 		uint8_t digest[ART_SHA256_LEN] = { 0 };
@@ -252,8 +269,8 @@ static int make_heads(struct seeds *s, struct seed *seed, struct art_err *err)
 		memcpy(heads + 4 * (page % BATCH), digest, 4);
 		page++;
 		if (code == 0 && (page % BATCH == 0 || off + 2 * STEP > seed->size))
-			code = art_write_full(seed->heads.fd, heads, 4 * ((page - 1) % BATCH + 1), path,
-					      err);
+			code = art_write_full(seed->heads, heads, 4 * ((page - 1) % BATCH + 1),
+					      s->directory, err);
 	}
 	seed->head_count = page;
 	return code;
@@ -265,7 +282,7 @@ static int scan(struct search *s, struct art_err *err)
 	uint64_t page;
 	int code = 0;
 
-	if (s->seed->heads.fd < 0) {
+	if (s->seed->heads < 0) {
 		cli_info("reading through '%s', of which no index is kept", s->seed->path);
 		code = make_heads(s->seeds, s->seed, err);
 	}
@@ -274,7 +291,7 @@ static int scan(struct search *s, struct art_err *err)
 		ssize_t n = (ssize_t)sizeof(heads);
 
 		if (head == heads)
-			n = art_pread_full(s->seed->heads.fd, heads, sizeof(heads), 4 * page,
+			n = art_pread_full(s->seed->heads, heads, sizeof(heads), 4 * page,
 					   s->seed->path, err);
 		if (n < 4)
 			return n < 0 ? (int)n : 0;
@@ -296,7 +313,8 @@ static void walk(struct search *s, visit_fn visit)
 static void give_up(struct seed *seed, const struct art_err *why)
 {
 	cli_warn("nothing more is taken from '%s': %s", seed->path, why->text);
-	art_out_abort(&seed->heads);
+	if (seed->heads >= 0)
+		close(art_steal_fd(&seed->heads));
 	seed->head_count = 0;
 	seed->size = 0;
 }

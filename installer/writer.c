@@ -280,6 +280,27 @@ static int copy_early(void *ctx, uint32_t i, struct art_err *err)
 	return copy_row(w, &row, i, err);
 }
 
+/* What was counted on before anything was changed may fail: a record of a patch, a seed. */
+static int spend(struct write_job *job, uint64_t bytes, struct art_err *err)
+{
+	job->sums.download += bytes;
+	if (job->dry || !job->allowance)
+		return 0;
+	if (bytes > *job->allowance)
+		return art_fail(err, ART_E_NET_RANGE,
+				"a patch or a seed has not given what was expected of it, and a full download is refused ([download] full = never); what is right stays");
+	*job->allowance -= bytes;
+	return 0;
+}
+
+static int spend_records(void *ctx, uint64_t bytes, uint64_t ranges, struct art_err *err)
+{
+	struct writer *w = ctx;
+
+	w->job->sums.ranges += ranges;
+	return spend(w->job, bytes, err);
+}
+
 /* What a patch can make of the rest. */
 static int patch(struct writer *w, struct art_err *err)
 {
@@ -289,7 +310,7 @@ static int patch(struct writer *w, struct art_err *err)
 				 .segment = w->segment, .old = w->old, .index = w->index,
 				 .places = w->places, .base = w->base, .target = w->target,
 				 .sha256 = w->target->sha256, .always = c->patch_only,
-				 .dry = w->job->dry, .take = take_patched, .copy = copy_early,
+				 .dry = w->job->dry, .take = take_patched, .spend = spend_records, .copy = copy_early,
 				 .ctx = w };
 	int code = patch_rows(&job, err);
 
@@ -352,18 +373,6 @@ static void next_range(struct writer *w, uint32_t *i, uint64_t *off, uint64_t *e
 	} while (*i < w->rows && row.data_off - *end <= MERGE_GAP);
 }
 
-/* What was counted on before anything was changed may fail: a record of a patch, a seed. */
-static int spend(struct write_job *job, uint64_t bytes, struct art_err *err)
-{
-	if (!job->allowance)
-		return 0;
-	if (bytes > *job->allowance)
-		return art_fail(err, ART_E_NET_RANGE,
-				"a patch or a seed has not given what was expected of it, and a full download is refused ([download] full = never); what is right stays");
-	*job->allowance -= bytes;
-	return 0;
-}
-
 /* Tell the source of ranges to come, so that it can ask for the next before it has the last. */
 static int announce(struct writer *w, struct art_err *err)
 {
@@ -380,12 +389,11 @@ static int announce(struct writer *w, struct art_err *err)
 			break;
 		next_range(w, &w->ahead_row, &off, &end);
 		job->sums.ranges++;
-		job->sums.download += end - off;
-		if (job->dry)
-			continue;
 		code = spend(job, end - off, err);
 		if (code < 0)
 			return code;
+		if (job->dry)
+			continue;
 		w->ahead[w->ahead_count++] = end;
 		if (src->ops->want)
 			code = src->ops->want(src, data + off, end - off, err);

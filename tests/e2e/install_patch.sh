@@ -127,7 +127,18 @@ step "a patch from another image, and to another artifact"
 "$mkartifact" delta -q --key k.pem -o from3 v3.artifact v2.artifact
 "$mkartifact" delta -q --key k.pem -o to3 v1.artifact v3.artifact
 fresh
+# Nothing is lost by it: not the trial that is armed, not what there is to go back to.
+expect_exit 0 inst install -q v2.artifact
+cp -a dev before
 expect_error 5 patch-old inst install from3
+expect_error 5 patch-old inst fit from3
+cmp dev/boot before/boot || fail "the boot store has changed"
+cmp dev/state/state before/state/state || fail "the state record has changed"
+cmp dev/a.img before/a.img || fail "the slot has changed"
+rm -r before
+expect_exit 2 inst adopt "$patch"
+expect_err "give the artifact itself"
+[ ! -e dev/state/slot-b.new ] || fail "adopt has left something"
 cp from3 "$beside"
 aside "the patch is left aside"
 cp to3 "$beside"

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file server that knows ranges: range_server.py DIRECTORY PORTFILE. A line for each answer on stderr: status, path, bytes."""
+"""A file server that knows ranges: range_server.py DIRECTORY PORTFILE. A line for each answer on stderr: status, path, bytes.
+
+Beside a FILE there may be FILE.sick, with a status and header lines: that is what is answered then.
+"""
 import http.server
 import os
 import re
@@ -11,6 +14,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = os.path.join(sys.argv[1], self.path.lstrip("/"))
+        if os.path.isfile(path + ".sick"):
+            with open(path + ".sick", encoding="ascii") as f:
+                status, *headers = f.read().splitlines()
+            self.answer(int(status), b"", **dict(h.split(": ") for h in headers))
+            return
         if not os.path.isfile(path):
             self.answer(404, b"")
             return
@@ -22,17 +30,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         first, last = int(asked[1]), min(int(asked[2] or len(whole)), len(whole) - 1)
         if first > last:
-            self.answer(416, b"", "bytes */%d" % len(whole))
+            self.answer(416, b"", **{"Content-Range": "bytes */%d" % len(whole)})
             return
-        self.answer(206, whole[first:last + 1], "bytes %d-%d/%d" % (first, last, len(whole)))
+        self.answer(206, whole[first:last + 1], **{"Content-Range": "bytes %d-%d/%d" % (first, last, len(whole))})
 
-    def answer(self, status, body, content_range=None):
+    def answer(self, status, body, **headers):
         self.send_response(status)
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("ETag", '"1"')
         self.send_header("Content-Length", str(len(body)))
-        if content_range:
-            self.send_header("Content-Range", content_range)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         try:
             self.wfile.write(body)
