@@ -75,6 +75,19 @@ static int read_exactly(struct target *t, void *buf, size_t len, uint64_t off,
 	return 0;
 }
 
+/* The first byte at or after OFF that may differ from zero; END when there is none. */
+static uint64_t skip_hole(struct target *t, uint64_t off, uint64_t end)
+{
+	off_t data;
+
+	if (t->part->is_block)
+		return off;
+	data = lseek(t->fd, (off_t)off, SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? end : off;
+	return (uint64_t)data < end ? (uint64_t)data : end;
+}
+
 /*
  * As read_exactly, of what is there before it is written; 1: it cannot be read. A write that a power cut tore leaves
  * such sectors, and the next write heals them.
@@ -82,8 +95,14 @@ static int read_exactly(struct target *t, void *buf, size_t len, uint64_t off,
 static int read_old(struct target *t, void *buf, size_t len, uint64_t off, struct art_err *err)
 {
 	struct art_err why = { 0 };
-	int code = read_exactly(t, buf, len, off, &why);
+	int code;
 
+	/* The kernel would fill its cache with zeros, and read ahead to do so. */
+	if (skip_hole(t, off, off + len) == off + len) {
+		memset(buf, 0, len);
+		return 0;
+	}
+	code = read_exactly(t, buf, len, off, &why);
 	if (code == 0)
 		return 0;
 	if (why.sys_errno != EIO) {
@@ -176,19 +195,6 @@ int target_sync(struct target *t, struct art_err *err)
 	if (code == 0 && fdatasync(t->fd) < 0)
 		code = art_fail_errno(err, ART_E_IO, "cannot sync '%s'", t->part->path);
 	return code;
-}
-
-/* The first byte at or after OFF that may differ from zero; END when there is none. */
-static uint64_t skip_hole(struct target *t, uint64_t off, uint64_t end)
-{
-	off_t data;
-
-	if (t->part->is_block)
-		return off;
-	data = lseek(t->fd, (off_t)off, SEEK_DATA);
-	if (data < 0)
-		return errno == ENXIO ? end : off;
-	return (uint64_t)data < end ? (uint64_t)data : end;
 }
 
 static int write_zeros(struct target *t, uint64_t off, uint64_t len, struct art_err *err)
