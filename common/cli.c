@@ -93,6 +93,12 @@ void cli_message(enum cli_level level, const char *fmt, ...)
 	va_end(ap);
 }
 
+void cli_waiting(void *ctx, const char *why, uint64_t ms)
+{
+	(void)ctx;
+	cli_message(ms < 2000 ? CLI_INFO : CLI_WARN, "%s", why);
+}
+
 void cli_hint(const char *fmt, ...)
 {
 	va_list ap;

@@ -40,6 +40,9 @@ void cli_message(enum cli_level level, const char *fmt, ...)
 #define cli_info(...) cli_message(CLI_INFO, __VA_ARGS__)
 #define cli_debug(...) cli_message(CLI_DEBUG, __VA_ARGS__)
 
+/* For art_http_options.waiting: a warning, unless it is the usual short wait after a drop, which is nobody's concern. */
+void cli_waiting(void *ctx, const char *why, uint64_t ms);
+
 /* "try: ..." below an error: what to do next. Not with -q. */
 void cli_hint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

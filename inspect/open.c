@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "common/cli.h"
@@ -116,7 +115,8 @@ static int copy_all(int to, struct inspect_file *f, struct art_err *err)
 #ifdef WITH_HTTP
 static int open_url(struct inspect_file *f, const char *url, struct art_err *err)
 {
-	int code = art_http_open(&f->src, url, NULL, err);
+	const struct art_http_options opt = { .waiting = cli_waiting };
+	int code = art_http_open(&f->src, url, &opt, err);
 
 	f->is_url = code == 0;
 	return code;

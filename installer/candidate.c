@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/utsname.h>
 
 #include "common/cli.h"
 #include "installer/candidate.h"
+#include "installer/platform.h"
 #ifdef WITH_FETCH
 #include "installer/fetch.h"
 #endif
@@ -22,7 +22,6 @@
 #include "libartifact/version.h"
 
 #define ATTRIBUTES_MAX 64
-#define FILESYSTEMS_MAX 64
 #define DOC_PIECE ((size_t)64 * 1024)
 /* Manifest and signatures of the usual sizes with their headers. */
 #define FIRST_OF_ARTIFACT (4096 + 16384 + 2 * 512)
@@ -33,18 +32,6 @@
 enum part { PART_ARTIFACT, PART_PATCH };
 
 #ifdef WITH_FETCH
-#define WORTH_TELLING_MS 2000
-
-/* The usual short wait after a drop is nobody's concern. */
-static void on_wait(void *ctx, const char *why, uint64_t ms)
-{
-	(void)ctx;
-	if (ms >= WORTH_TELLING_MS)
-		cli_warn("%s", why);
-	else
-		cli_info("%s", why);
-}
-
 static int open_url(struct art_source **out, const struct device *d, const char *url,
 		    enum part part, struct art_err *err)
 {
@@ -60,7 +47,7 @@ static int open_url(struct art_source **out, const struct device *d, const char 
 			.rate = d->config.download_rate,
 			.first = FIRST_OF_ARTIFACT,
 			.parts_only = d->config.download_full_never != 0,
-			.waiting = on_wait,
+			.waiting = cli_waiting,
 		},
 	};
 
@@ -250,122 +237,6 @@ void candidate_close(struct candidate *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/* The architecture this program was built for is one that the device's user space runs. */
-static const char *built_for(void)
-{
-#if defined(__x86_64__)
-	return "x86_64";
-#elif defined(__i386__)
-	return "i386";
-#elif defined(__aarch64__)
-	return "aarch64";
-#elif defined(__arm__) && defined(__ARM_PCS_VFP)
-	return "armhf";
-#elif defined(__arm__)
-	return "armel";
-#elif defined(__riscv) && __riscv_xlen == 64
-	return "riscv64";
-#elif defined(__riscv)
-	return "riscv32";
-#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return "ppc64le";
-#elif defined(__powerpc64__)
-	return "ppc64";
-#elif defined(__mips64) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return "mips64el";
-#elif defined(__mips64)
-	return "mips64";
-#elif defined(__mips__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return "mipsel";
-#elif defined(__mips__)
-	return "mips";
-#elif defined(__s390x__)
-	return "s390x";
-#elif defined(__loongarch64)
-	return "loongarch64";
-#else
-	return NULL;
-#endif
-}
-
-/* What the kernel runs besides: a 32-bit user space over a 64-bit kernel may be replaced by a 64-bit one. */
-static const char *kernel_runs(const char *machine)
-{
-	static const char *const same[] = { "x86_64", "aarch64", "riscv64", "riscv32",
-					    "ppc64le", "ppc64", "s390x", "loongarch64" };
-	size_t i;
-
-	for (i = 0; i < ART_ARRAY_SIZE(same); i++)
-		if (strcmp(machine, same[i]) == 0)
-			return same[i];
-	return NULL;
-}
-
-static void find_archs(const char *archs[3])
-{
-	struct utsname u;
-	const char *built = built_for();
-	const char *kernel = uname(&u) == 0 ? kernel_runs(u.machine) : NULL;
-	size_t n = 0;
-
-	if (built)
-		archs[n++] = built;
-	if (kernel && (!built || strcmp(kernel, built) != 0))
-		archs[n++] = kernel;
-	archs[n] = NULL;
-}
-
-/* A driver that is a module not loaded yet is not in /proc/filesystems. */
-static bool has_module(const char *filesystem)
-{
-	char path[256], line[512], want[32];
-	struct utsname u;
-	bool found = false;
-	FILE *f;
-
-	if (uname(&u) < 0)
-		return false;
-	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", u.release);
-	snprintf(want, sizeof(want), "/%.16s.ko", filesystem);
-	f = fopen(path, "re");
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		line[strcspn(line, ":")] = '\0';
-		found = strstr(line, want) != NULL;
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-struct filesystems {
-	const char *list[FILESYSTEMS_MAX + 1]; /* for art_device */
-	char *text;
-};
-
-/* NULL list when /proc does not say. A FAT boot partition is the bootloader's matter, not this kernel's. */
-static const char *const *find_filesystems(struct filesystems *fs)
-{
-	static const char *const modules[] = { "ext4", "squashfs", "erofs" };
-	uint8_t *text = NULL;
-	char *line, *rest = NULL;
-	size_t len, n = 0, i;
-
-	fs->text = NULL;
-	if (art_read_file("/proc/filesystems", 16384, &text, &len, NULL) < 0)
-		return NULL;
-	fs->text = (char *)text;
-	fs->list[n++] = "vfat";
-	for (i = 0; i < ART_ARRAY_SIZE(modules); i++)
-		if (has_module(modules[i]))
-			fs->list[n++] = modules[i];
-	for (line = strtok_r(fs->text, "\n", &rest); line && n < FILESYSTEMS_MAX;
-	     line = strtok_r(NULL, "\n", &rest))
-		if (line[0] == '\t')
-			fs->list[n++] = line + 1;
-	fs->list[n] = NULL;
-	return fs->list;
-}
-
 struct provides {
 	struct art_pair *list;
 	size_t count;
@@ -465,6 +336,24 @@ static int check_complete(const struct art_manifest *m, const struct art_device 
 	return 0;
 }
 
+/* Image and indexes are those that the patch is from. */
+static bool is_base(const struct art_patch_payload *patch, const struct art_payload *old)
+{
+	size_t i;
+
+	if (old->size != patch->old_size ||
+	    memcmp(old->sha256, patch->old_sha256, ART_SHA256_LEN) != 0)
+		return false;
+	for (i = 0; i < patch->segment_count; i++) {
+		const uint8_t *index = patch->segments[i].old_index_sha256;
+
+		if (index && (i >= old->segment_count ||
+			      memcmp(old->segments[i].index_sha256, index, ART_SHA256_LEN) != 0))
+			return false;
+	}
+	return true;
+}
+
 /* A patch alone makes its images out of what the running slot holds, or nothing. */
 static int check_base(const struct candidate *c, const struct art_manifest *running,
 		      struct art_err *err)
@@ -472,6 +361,9 @@ static int check_base(const struct candidate *c, const struct art_manifest *runn
 	const struct art_patch_manifest *patch = art_patch_manifest(c->patch.patch);
 	size_t i, k, n;
 
+	if (!running)
+		return art_fail(err, ART_E_PATCH_OLD,
+				"it is not known what the running slot holds, and a patch alone needs it: adopt its artifact first, or install the new artifact itself");
 	for (i = 0; i < c->manifest->payload_count; i++) {
 		const char *name = c->manifest->payloads[i].name;
 
@@ -480,14 +372,14 @@ static int check_base(const struct candidate *c, const struct art_manifest *runn
 			return art_fail(err, ART_E_PATCH_OLD,
 					"the patch lacks payload '%s', and there is no artifact beside it",
 					name);
-		for (k = 0; running && k < running->payload_count; k++)
+		for (k = 0; k < running->payload_count; k++)
 			if (strcmp(running->payloads[k].name, name) == 0)
 				break;
-		if (!running || k == running->payload_count ||
-		    running->payloads[k].size != patch->payloads[n].old_size ||
-		    memcmp(running->payloads[k].sha256, patch->payloads[n].old_sha256, ART_SHA256_LEN) != 0)
+		if (k == running->payload_count ||
+		    !is_base(&patch->payloads[n], &running->payloads[k]))
 			return art_fail(err, ART_E_PATCH_OLD,
-					"the patch is not for what the running slot holds");
+					"the patch is not for what the running slot holds (payload '%s')",
+					name);
 	}
 	return 0;
 }
@@ -499,13 +391,13 @@ int candidate_fits(const struct candidate *c, const struct device *d, int target
 	const struct slot *slot = &d->slots[target];
 	const char *running = d->state.slot[d->running].version;
 	struct art_device dev = { 0 };
-	struct filesystems fs;
+	struct platform_filesystems fs;
 	struct provides p;
 	const char *archs[3];
 	size_t i;
 	int code = find_provides(&p, d, err);
 
-	find_archs(archs);
+	platform_archs(archs);
 	dev.type = d->config.device_type;
 	dev.hardware = d->config.device_hardware;
 	dev.archs = archs;
@@ -519,7 +411,7 @@ int candidate_fits(const struct candidate *c, const struct device *d, int target
 		parts[dev.part_count++].size = slot->part[i].size;
 	}
 	dev.parts = parts;
-	dev.filesystems = find_filesystems(&fs);
+	dev.filesystems = platform_filesystems(&fs);
 	dev.running_version = running[0] ? running : p.kept ? p.kept->version : NULL;
 	dev.deny_downgrade = d->config.deny_downgrade;
 	if (code == 0)

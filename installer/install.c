@@ -19,6 +19,7 @@
 #include "installer/commands.h"
 #include "installer/kept.h"
 #include "installer/remote.h"
+#include "installer/report.h"
 #include "installer/target.h"
 #include "installer/writer.h"
 
@@ -300,6 +301,26 @@ static void failed(struct install *in, const struct art_err *err)
 		cli_warn("%s", more.text);
 }
 
+/* A patch alone needs the index that was kept with the old image, whole. */
+static int check_kept_base(struct install *in, struct art_err *err)
+{
+	size_t n;
+	int code = 0;
+
+	for (n = 0; n < in->part_count && code == 0; n++) {
+		const char *name = in->candidate->manifest->payloads[n].name;
+		struct seeds seeds;
+
+		code = seeds_open(&seeds, in->device, name, in->target, &in->part[n], false, err);
+		if (code == 0 && !patch_old(&in->candidate->patch, &seeds, name))
+			code = art_fail(err, ART_E_PATCH_OLD,
+					"what was kept of payload '%s' in the running slot is missing or damaged, and a patch alone needs it: install the artifact itself",
+					name);
+		seeds_close(&seeds);
+	}
+	return code;
+}
+
 /* What is stored in the artifact. */
 static uint64_t stored_bytes(const struct install *in)
 {
@@ -358,18 +379,6 @@ static int look_only(struct install *in, struct art_err *err)
 	return code < 0 ? code : refuse_full(in, err);
 }
 
-/* How what was missing came, or would come, to the target. */
-static const char *way(const struct install *in)
-{
-	const struct write_sums *s = &in->sums;
-
-	if (s->patched > 0)
-		return s->fetched > 0 ? "patch-and-chunks" : "patch";
-	if (s->fetched == 0)
-		return "none";
-	return s->same + s->copied > 0 ? "chunks" : "full";
-}
-
 static int change(struct install *in, struct art_err *err)
 {
 	struct device *d = in->device;
@@ -391,7 +400,7 @@ static int change(struct install *in, struct art_err *err)
 			  (json_int_t)in->sums.same, "copied", (json_int_t)in->sums.copied,
 			  "written", (json_int_t)in->sums.written, "zeroed",
 			  (json_int_t)in->sums.zeroed, "fetched", (json_int_t)in->sums.fetched,
-			  "patched", (json_int_t)in->sums.patched, "way", way(in));
+			  "patched", (json_int_t)in->sums.patched, "way", report_way(&in->sums));
 		code = verify_all(in, err);
 	}
 	if (code == 0)
@@ -403,91 +412,6 @@ static int change(struct install *in, struct art_err *err)
 	}
 	log_event(&d->log, LOG_INSTALLED, "{s:s}", "digest", in->candidate->verdict.digest);
 	return 0;
-}
-
-static json_t *patch_object(const struct install *in)
-{
-	const struct write_sums *s = &in->sums;
-
-	if (!in->candidate->patch.patch)
-		return json_null();
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "size",
-			 (json_int_t)art_patch_total_size(in->candidate->patch.patch), "made",
-			 (json_int_t)s->patched, "read", (json_int_t)s->records, "failed-records",
-			 (json_int_t)s->failed, "cost", (json_int_t)s->by_patch, "cost-of-chunks",
-			 (json_int_t)s->by_chunks);
-}
-
-static void report_patch(const struct install *in)
-{
-	const struct write_sums *s = &in->sums;
-	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX];
-
-	if (s->patched > 0)
-		printf("patch: %s%s made of %s of records, where chunks take %s\n",
-		       text_size(a, s->patched), in->dry ? " to be" : "", text_size(b, s->records),
-		       text_size(c, s->by_chunks));
-	else if (s->by_patch > 0 && s->failed == 0)
-		printf("patch: not used, its records take %s and chunks %s\n",
-		       text_size(a, s->by_patch), text_size(b, s->by_chunks));
-	if (s->failed > 0)
-		printf("patch: %llu records did not give what is due\n",
-		       (unsigned long long)s->failed);
-}
-
-static void report_json(const struct install *in)
-{
-	const struct art_manifest *m = in->candidate->manifest;
-	const struct write_sums *s = &in->sums;
-	struct candidate_traffic t;
-	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:s,s:o}", "name",
-				 m->name, "version", m->version, "digest",
-				 in->candidate->verdict.digest, "slot", in->target ? "b" : "a",
-				 "dry-run", in->dry, "same", (json_int_t)s->same, "copied",
-				 (json_int_t)s->copied, "repeated", (json_int_t)s->repeated,
-				 "written", (json_int_t)s->written, "zeroed", (json_int_t)s->zeroed, "fetched",
-				 (json_int_t)s->fetched, "way", way(in), "patch", patch_object(in));
-
-	if (root && candidate_traffic(in->candidate, &t))
-		json_object_update_new(root, json_pack("{s:I,s:I,s:I,s:I}", "ranges",
-						       (json_int_t)s->ranges, "download",
-						       (json_int_t)s->download, "received",
-						       (json_int_t)t.received, "requests",
-						       (json_int_t)t.requests));
-	if (root && json_dumpf(root, stdout, JSON_INDENT(2)) == 0)
-		putchar('\n');
-	json_decref(root);
-}
-
-static void report(const struct install *in)
-{
-	const struct art_manifest *m = in->candidate->manifest;
-	const struct write_sums *s = &in->sums;
-	uint64_t here = s->copied + s->repeated;
-	struct candidate_traffic t;
-	char a[TEXT_SIZE_MAX], b[TEXT_SIZE_MAX], c[TEXT_SIZE_MAX], d[TEXT_SIZE_MAX];
-
-	if (cli_json()) {
-		report_json(in);
-		return;
-	}
-	if (cli_level() < CLI_WARN)
-		return;
-	printf("%s %s %s slot %c: %s right already, %s copied from this device, %s %s, %s zeroed\n",
-	       m->name, m->version, in->dry ? "would go to" : "is on", 'a' + in->target,
-	       text_size(a, s->same), text_size(b, here), text_size(c, s->written - here),
-	       in->dry ? "to come from the source" : "from the source", text_size(d, s->zeroed));
-	report_patch(in);
-	if (candidate_traffic(in->candidate, &t))
-		printf("%s: %llu bytes in %llu ranges; %s with everything else so far in %llu requests\n",
-		       in->dry ? "to download" : "downloaded", (unsigned long long)s->download,
-		       (unsigned long long)s->ranges, text_size(a, t.received),
-		       (unsigned long long)t.requests);
-	else
-		printf("%s: %llu bytes\n", in->dry ? "to read of the source" : "read of the source",
-		       (unsigned long long)s->fetched);
-	if (!in->dry)
-		printf("slot %c is tried at the next boot\n", 'a' + in->target);
 }
 
 static int install(struct device *d, const char *src, bool dry, struct art_err *err)
@@ -511,12 +435,14 @@ static int install(struct device *d, const char *src, bool dry, struct art_err *
 		candidate_find_patch(&c, d, src);
 	if (code == 0)
 		code = open_targets(&in, err);
+	if (code == 0 && c.patch_only)
+		code = check_kept_base(&in, err);
 	if (code == 0)
 		code = dry ? look_only(&in, err) : foresee(&in, err);
 	if (code == 0 && !dry)
 		code = change(&in, err);
 	if (code == 0)
-		report(&in);
+		report_install(&(struct report){ &c, &in.sums, in.target, dry });
 	else if (!dry)
 		log_event(&d->log, LOG_INSTALL_FAILED, "{s:s,s:s}", "error", art_code_name(code),
 			  "text", err->text);

@@ -9,7 +9,7 @@ artifact_install_LDADD += $(LIBFETCH)
 endif
 artifact_install_SOURCES =
 artifact_install_SOURCES += %D%/main.c %D%/commands.h
-artifact_install_SOURCES += %D%/install.c
+artifact_install_SOURCES += %D%/install.c %D%/report.c %D%/report.h
 artifact_install_SOURCES += %D%/switch.c %D%/switch.h
 artifact_install_SOURCES += %D%/boot_check.c %D%/boot_check.h %D%/leave.c
 artifact_install_SOURCES += %D%/reconcile.c %D%/reconcile.h
@@ -19,7 +19,7 @@ artifact_install_SOURCES += %D%/remote.c %D%/remote.h
 artifact_install_SOURCES += %D%/watchdog.c %D%/watchdog.h
 artifact_install_SOURCES += %D%/status.c
 artifact_install_SOURCES += %D%/adopt.c
-artifact_install_SOURCES += %D%/candidate.c %D%/candidate.h
+artifact_install_SOURCES += %D%/candidate.c %D%/candidate.h %D%/platform.c %D%/platform.h
 artifact_install_SOURCES += %D%/writer.c %D%/writer.h
 artifact_install_SOURCES += %D%/target.c %D%/target.h
 artifact_install_SOURCES += %D%/patch.c %D%/patch.h %D%/patch_rows.c

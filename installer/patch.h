@@ -52,8 +52,9 @@ struct patch_job {
 	bool dry;
 	/* Called for a row that is right: write it, unless DRY. */
 	int (*take)(void *ctx, const struct art_row *row, const uint8_t *plain, struct art_err *err);
-	/* So many bytes of records will be read; a refusal ends all. */
+	/* So many bytes of records will be read; a refusal ends all. What is not read after all is given back. */
 	int (*spend)(void *ctx, uint64_t bytes, uint64_t ranges, struct art_err *err);
+	void (*give_back)(void *ctx, uint64_t bytes);
 	/* A copy row before the next record: the row that it names is in place. */
 	int (*copy)(void *ctx, uint32_t row, struct art_err *err);
 	void *ctx;
@@ -66,7 +67,7 @@ struct patch_job {
 };
 
 /* Make the missing rows that records make, if that is cheaper than their chunks. A failure of the patch is no error: its rows are
- * left missing. What fails is the target's writing. */
+ * left missing. What fails is the target's writing, and with ALWAYS the reading of the patch. */
 int patch_rows(struct patch_job *job, struct art_err *err);
 
 #endif

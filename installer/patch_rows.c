@@ -14,14 +14,17 @@
 #define BLOCKS_IN_VAIN 2
 /* As of the chunks (writer.c): a gap of this much is fetched with what lies around it. */
 #define MERGE_GAP 512
-/* The source drops what is announced beyond this; it is asked for when it is read. */
-#define ANNOUNCED_MAX 200
+/* The fetch child keeps no more ranges than 64 in mind. */
+#define ANNOUNCED_MAX 60
 
 struct maker {
 	struct patch_job *job;
 	size_t payload; /* of the patch */
 	struct art_patch_scope scope;
-	struct art_patch_record *record;
+	const uint8_t *table;
+	size_t table_len;
+	struct art_patch_record *record, *scout; /* the one at hand; one that is looked at ahead of it */
+	uint64_t announced; /* the source has been told of what lies before this in the data member */
 	uint8_t *stored; /* ART_PATCH_RECORD_MAX each */
 	uint8_t *plain;
 	uint32_t next;   /* rows before it are as good as they get */
@@ -45,54 +48,58 @@ static uint64_t missing_in(const struct maker *m, const struct art_patch_record 
 	return sum;
 }
 
-/* The ranges of the records that are needed: their sums, and with TELL the source hears of them. */
+/* Ranges of the records that are needed. */
 struct ranges {
-	uint64_t bytes, count, chunks; /* CHUNKS: what their rows cost as chunks */
+	uint64_t bytes, count;
+	uint64_t chunks; /* what their rows cost as chunks */
+	uint64_t end;    /* of the last one, in the data member */
 };
 
-static int find_ranges(struct maker *m, const uint8_t *table, size_t len, bool tell,
-		       struct ranges *sums, struct art_err *err)
+static int end_range(struct maker *m, struct ranges *sums, uint64_t first, bool tell,
+		     struct art_err *err)
 {
 	uint64_t data = art_patch_data_offset(m->job->patch->patch, m->payload, m->job->segment);
-	uint64_t first = 0, end = 0;
+
+	sums->bytes += sums->end - first;
+	sums->count++;
+	return tell ? patch_want(m->job->patch, data + first, data + sums->end, err) : 0;
+}
+
+/* From offset FROM of the data member on, up to LIMIT of them; with TELL the source hears of them. */
+static int find_ranges(struct maker *m, uint64_t from, uint64_t limit, bool tell,
+		       struct ranges *sums, struct art_err *err)
+{
+	struct art_patch_record *r = m->scout;
+	uint64_t first = 0;
 	struct art_patch_cursor c;
 	int code, more;
 
 	memset(sums, 0, sizeof(*sums));
-	art_patch_table_begin(&c, &m->scope, table, len);
-	do {
-		uint64_t chunks = 0;
+	art_patch_table_begin(&c, &m->scope, m->table, m->table_len);
+	while ((more = art_patch_table_next(&c, r, err)) > 0) {
+		uint64_t chunks = r->data_off < from ? 0 : missing_in(m, r);
 
-		more = art_patch_table_next(&c, m->record, err);
-		if (more > 0)
-			chunks = missing_in(m, m->record);
-		if (more > 0 && chunks == 0)
+		if (chunks == 0)
 			continue;
 		sums->chunks += chunks;
-		if (more > 0 && end > 0 && m->record->data_off - end <= MERGE_GAP) {
-			end = m->record->data_off + m->record->stored_len;
-			continue;
+		if (sums->end > 0 && r->data_off - sums->end > MERGE_GAP) {
+			code = end_range(m, sums, first, tell, err);
+			if (code < 0 || sums->count == limit)
+				return code;
+			first = r->data_off;
+		} else if (sums->end == 0) {
+			first = r->data_off;
 		}
-		if (end > 0) {
-			sums->bytes += end - first;
-			sums->count++;
-		}
-		code = tell && end > 0 && sums->count <= ANNOUNCED_MAX ?
-			       patch_want(m->job->patch, data + first, data + end, err) : 0;
-		if (code < 0)
-			return code;
-		first = m->record->data_off;
-		end = first + m->record->stored_len;
-	} while (more > 0);
-	return more;
+		sums->end = r->data_off + r->stored_len;
+	}
+	return more < 0 || sums->end == 0 ? more : end_range(m, sums, first, tell, err);
 }
 
 /* Either way's cost for the rows that records make: all others cost the same. */
-static int weigh(struct maker *m, const uint8_t *table, size_t len, struct ranges *sums,
-		 struct art_err *err)
+static int weigh(struct maker *m, struct ranges *sums, struct art_err *err)
 {
 	struct patch_job *job = m->job;
-	int code = find_ranges(m, table, len, false, sums, err);
+	int code = find_ranges(m, 0, UINT64_MAX, false, sums, err);
 
 	if (code < 0)
 		return code;
@@ -100,6 +107,19 @@ static int weigh(struct maker *m, const uint8_t *table, size_t len, struct range
 	job->by_patch += sums->bytes;
 	job->used = sums->bytes > 0 && (job->always || sums->bytes < sums->chunks);
 	return 0;
+}
+
+/* Before the record at hand is read: tell of it and of what follows, unless that has been done. */
+static int announce(struct maker *m, struct art_err *err)
+{
+	struct ranges sums;
+	int code;
+
+	if (m->record->data_off < m->announced)
+		return 0;
+	code = find_ranges(m, m->record->data_off, ANNOUNCED_MAX, true, &sums, err);
+	m->announced = sums.end;
+	return code;
 }
 
 static int read_window(struct maker *m, struct art_err *err)
@@ -154,17 +174,29 @@ static int take_rows(struct maker *m, uint32_t *wrong, struct art_err *err)
 	return code;
 }
 
-/* The patch has failed us, this once or for good. */
-static void give_up(struct maker *m, const struct art_err *why)
+/* No record will be asked for any more. Where there is nothing else, that is the end, and the reason is the patch's. */
+static int leave_aside(struct maker *m, const struct art_err *why, struct art_err *err)
 {
 	m->job->failed++;
+	m->job->patch->broken = true;
+	if (m->job->always) {
+		if (err)
+			*err = *why;
+		return why->code;
+	}
+	cli_warn("the patch is left aside: %s", why->text);
+	return 0;
+}
+
+/* The patch has failed us, this once or for good. */
+static int give_up(struct maker *m, const struct art_err *why, struct art_err *err)
+{
 	if (why->code != ART_E_PATCH_RECORD && why->code != ART_E_PATCH_DECODE &&
 	    why->code != ART_E_PATCH_OLD)
-		m->job->patch->broken = true;
-	if (m->job->patch->broken)
-		cli_warn("the patch is left aside: %s", why->text);
-	else
-		cli_info("a record of the patch is of no use: %s", why->text);
+		return leave_aside(m, why, err);
+	m->job->failed++;
+	cli_info("a record of the patch is of no use: %s", why->text);
+	return 0;
 }
 
 /*
@@ -191,9 +223,11 @@ static int make_record(struct maker *m, struct art_err *err)
 	const struct art_patch_record *r = m->record;
 	struct art_err why = { 0 };
 	uint32_t wrong = 0;
-	int code = art_patch_stored(job->patch->patch, m->payload, job->segment, r, m->stored,
-				    &why);
+	int code = announce(m, &why);
 
+	if (code == 0)
+		code = art_patch_stored(job->patch->patch, m->payload, job->segment, r, m->stored,
+					&why);
 	job->records++;
 	job->stored += r->stored_len;
 	if (code == 0)
@@ -204,9 +238,8 @@ static int make_record(struct maker *m, struct art_err *err)
 					      m->stored, r->stored_len, m->plain, r->plain_len,
 					      &why);
 	if (code < 0) {
-		give_up(m, &why);
 		note_blocks(m, false);
-		return 0;
+		return give_up(m, &why, err);
 	}
 	code = take_rows(m, &wrong, err);
 	note_blocks(m, wrong == 0);
@@ -238,13 +271,13 @@ static int copy_rows(struct maker *m, uint32_t end, struct art_err *err)
 	return code;
 }
 
-static int make_all(struct maker *m, const uint8_t *table, size_t len, struct art_err *err)
+static int make_all(struct maker *m, struct art_err *err)
 {
 	struct patch_job *job = m->job;
 	struct art_patch_cursor c;
 	int code, more;
 
-	art_patch_table_begin(&c, &m->scope, table, len);
+	art_patch_table_begin(&c, &m->scope, m->table, m->table_len);
 	while ((more = art_patch_table_next(&c, m->record, err)) > 0 && !job->patch->broken) {
 		if (missing_in(m, m->record) == 0)
 			continue;
@@ -265,13 +298,13 @@ static int make_all(struct maker *m, const uint8_t *table, size_t len, struct ar
 }
 
 /* In a dry run: what they would have made. */
-static int count_rows(struct maker *m, const uint8_t *table, size_t len, struct art_err *err)
+static int count_rows(struct maker *m, struct art_err *err)
 {
 	struct patch_job *job = m->job;
 	struct art_patch_cursor c;
 	int code;
 
-	art_patch_table_begin(&c, &m->scope, table, len);
+	art_patch_table_begin(&c, &m->scope, m->table, m->table_len);
 	while ((code = art_patch_table_next(&c, m->record, err)) > 0) {
 		uint32_t i, k;
 
@@ -292,38 +325,29 @@ static int count_rows(struct maker *m, const uint8_t *table, size_t len, struct 
 	return code;
 }
 
-/* No record of it will be asked for. */
-static int leave_aside(struct maker *m, const struct art_err *why)
-{
-	m->job->failed++;
-	m->job->patch->broken = true;
-	cli_warn("the patch is left aside: %s", why->text);
-	return 0;
-}
-
 static int run(struct maker *m, struct art_err *err)
 {
 	struct patch_job *job = m->job;
 	cleanup_free uint8_t *table = NULL;
 	struct art_err why = { 0 };
 	struct ranges sums;
-	size_t len, count;
+	size_t count;
 	int code = art_patch_records(job->patch->patch, m->payload, job->segment, &m->scope, &table,
-				     &len, &count, &why);
+				     &m->table_len, &count, &why);
 
+	m->table = table;
 	if (code == 0)
-		code = weigh(m, table, len, &sums, &why);
+		code = weigh(m, &sums, &why);
 	if (code < 0)
-		return leave_aside(m, &why);
+		return leave_aside(m, &why, err);
 	if (!job->used)
 		return 0;
 	code = job->spend(job->ctx, sums.bytes, sums.count, err);
-	if (code < 0)
-		return code;
-	if (!job->dry && find_ranges(m, table, len, true, &sums, &why) < 0)
-		return leave_aside(m, &why);
-	code = make_all(m, table, len, err);
-	return code < 0 || !job->dry ? code : count_rows(m, table, len, err);
+	if (code == 0)
+		code = make_all(m, err);
+	if (!job->dry && job->patch->broken && job->stored < sums.bytes)
+		job->give_back(job->ctx, sums.bytes - job->stored);
+	return code < 0 || !job->dry ? code : count_rows(m, err);
 }
 
 int patch_rows(struct patch_job *job, struct art_err *err)
@@ -336,10 +360,12 @@ int patch_rows(struct patch_job *job, struct art_err *err)
 		return 0;
 	m.scope = (struct art_patch_scope){ .index = job->index, .base = job->base };
 	m.record = malloc(sizeof(*m.record));
+	m.scout = malloc(sizeof(*m.scout));
 	m.stored = malloc(ART_PATCH_RECORD_MAX);
 	m.plain = malloc(ART_PATCH_RECORD_MAX);
-	code = m.record && m.stored && m.plain ? run(&m, err) : art_fail_memory(err);
+	code = m.record && m.scout && m.stored && m.plain ? run(&m, err) : art_fail_memory(err);
 	free(m.record);
+	free(m.scout);
 	free(m.stored);
 	free(m.plain);
 	return code;

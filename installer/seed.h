@@ -10,7 +10,6 @@
 
 #include "installer/device.h"
 #include "installer/target.h"
-#include "libartifact/io.h"
 
 /* A place: number of the seed << SEED_SHIFT | offset in it; or one of these. */
 #define SEED_SHIFT 56

@@ -242,7 +242,8 @@ static int open_heads(const struct seeds *s, struct seed *seed, struct art_err *
 			unlink(path);
 	}
 	if (seed->heads < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot make a file in '%s'", s->directory);
+		return art_fail_errno(err, ART_E_IO, "cannot make a file in %s",
+				      s->aloof ? "memory" : s->directory);
 	return 0;
 }
 

@@ -301,6 +301,15 @@ static int spend_records(void *ctx, uint64_t bytes, uint64_t ranges, struct art_
 	return spend(w->job, bytes, err);
 }
 
+static void give_back_records(void *ctx, uint64_t bytes)
+{
+	struct write_job *job = ((struct writer *)ctx)->job;
+
+	job->sums.download -= bytes;
+	if (job->allowance)
+		*job->allowance += bytes;
+}
+
 /* What a patch can make of the rest. */
 static int patch(struct writer *w, struct art_err *err)
 {
@@ -310,7 +319,9 @@ static int patch(struct writer *w, struct art_err *err)
 				 .segment = w->segment, .old = w->old, .index = w->index,
 				 .places = w->places, .base = w->base, .target = w->target,
 				 .sha256 = w->target->sha256, .always = c->patch_only,
-				 .dry = w->job->dry, .take = take_patched, .spend = spend_records, .copy = copy_early,
+				 .dry = w->job->dry, .take = take_patched,
+				 .spend = spend_records, .give_back = give_back_records,
+				 .copy = copy_early,
 				 .ctx = w };
 	int code = patch_rows(&job, err);
 

@@ -51,6 +51,15 @@ elif how == "wordy":
 elif how == "forged":
     # A code that would mean success or trust, and control characters.
     frame(4, 0, struct.pack("<I", 0) + b"\x1b[2Jboom\n")
+elif how == "shortnote":
+    frame(5, 0, b"123")
+elif how == "wordynote":
+    frame(5, 0, struct.pack("<I", 9000) + b"x" * 5000)
+elif how == "idnote":
+    frame(5, 1, struct.pack("<I", 9000) + b"why")
+elif how == "notes":
+    while True:
+        frame(5, 0, struct.pack("<I", 1))
 elif how == "lastword":
     # Hears nothing any more, has said why, and is gone: what is sent to it now fails, what it said is to be read.
     s.shutdown(socket.SHUT_RD)

@@ -119,7 +119,7 @@ rm "$tmp/pause"
 
 step "a child that was taken over is not believed"
 bad=$top_src/tests/e2e/bad_child.py
-for how in noise exit close shortopen wordy toolong huge wrongid empty early type zero endsize abort; do
+for how in noise exit close shortopen wordy shortnote wordynote idnote notes toolong huge wrongid empty early type zero endsize abort; do
 	expect_exit 8 "$probe" "$bad" "http://127.0.0.1/$how"
 	expect_err "fetch_probe: 'http://127.0.0.1/$how': the download program "
 	expect_err "[net]"

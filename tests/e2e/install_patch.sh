@@ -18,6 +18,7 @@ make_noise 5 1500000 >root/program
 seq 1 60000 >root/text
 cp root/program program.1
 create v1 1.0
+create v1b 1.0 --level 3
 python3 -c 'f = open("root/program", "r+b")
 b = bytearray(f.read())
 for at in range(100, len(b), 160):
@@ -135,6 +136,14 @@ expect_error 5 patch-old inst fit from3
 cmp dev/boot before/boot || fail "the boot store has changed"
 cmp dev/state/state before/state/state || fail "the state record has changed"
 cmp dev/a.img before/a.img || fail "the slot has changed"
+# The same image packed otherwise has other indexes; and one that is damaged is none.
+"$mkartifact" delta -q --key k.pem -o other-index v1b.artifact v2.artifact
+expect_error 5 patch-old inst fit other-index
+flip dev/state/slot-b/rootfs.0000.index 100
+expect_error 5 patch-old inst install "$patch"
+expect_err "is missing or damaged"
+cmp dev/boot before/boot || fail "the boot store has changed"
+cmp dev/state/state before/state/state || fail "the state record has changed"
 rm -r before
 expect_exit 2 inst adopt "$patch"
 expect_err "give the artifact itself"
@@ -197,13 +206,13 @@ flip bad "$table"
 cp bad "$beside"
 aside "does not match its digest"
 fresh
-expect_error 8 patch-short inst install bad
+expect_error 3 patch-table inst install bad
 head -c $((size - 3000)) "$patch" >bad
 expect_error 3 tar-truncated inst install bad
 cp bad "$beside"
 aside "the patch"
 fresh
-expect_exit 8 sh -c "cat bad | $top_build/artifact-install -c dev/install.conf install -v -"
+expect_exit 3 sh -c "cat bad | $top_build/artifact-install -c dev/install.conf install -v -"
 
 step "an old image that has changed: the rows of those records are fetched"
 cp "$patch" "$beside"
