@@ -354,6 +354,8 @@ static int write_patch(struct patch_writer *w, const char *path, art_sign_fn sig
 		code = put_artifact(w, err);
 	if (code == 0)
 		code = put_payloads(w, err);
+	if (code == 0 && w->opt->prepare)
+		code = w->opt->prepare(w->opt->prepare_ctx, err);
 	if (code == 0)
 		code = art_out_open(&out, path, 0644, err);
 	if (code == 0)

@@ -17,6 +17,8 @@ struct art_patch_options {
 	int (*temp)(int *fd, struct art_err *err); /* an unlinked temporary file */
 	/* The compressed blocks of the image in FD, none where it has none; may be NULL. */
 	int (*blocks)(int fd, struct art_blocks *out, struct art_err *err);
+	int (*prepare)(void *ctx, struct art_err *err); /* called before the file is made; may be NULL */
+	void *prepare_ctx;
 	art_progress_fn progress; /* may be NULL */
 	void *progress_ctx;
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <libgen.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,7 +64,7 @@ struct delta {
 	size_t signer_count;
 	struct mk_load old, new_;
 	char *path;    /* of the patch */
-	char *made;    /* the directory that was made for it */
+	char *beside;  /* the directory for it */
 	char *created;
 	struct art_patch_sums sums;
 };
@@ -96,13 +97,40 @@ static int sign(void *ctx, const uint8_t *manifest, size_t len, struct art_sigli
 	return code;
 }
 
-/* The path of the patch, and the directory that is made for it. */
+/* Can the directory be made, when it is time? To know it at the end would be late. */
+static int check_directory(const char *path, struct art_err *err)
+{
+	struct stat st;
+	char *copy;
+	int code = 0;
+
+	if (stat(path, &st) == 0 || errno != ENOENT)
+		return 0;
+	copy = strdup(path);
+	if (!copy)
+		return art_fail_memory(err);
+	if (access(dirname(copy), W_OK | X_OK) < 0)
+		code = art_fail_errno(err, ART_E_IO, "cannot make the directory '%s'", path);
+	free(copy);
+	return code;
+}
+
+/* Not before there is something to put into it: one that failed would leave it behind. */
+static int make_directory(void *ctx, struct art_err *err)
+{
+	const struct delta *d = ctx;
+
+	if (d->beside && mkdir(d->beside, 0777) < 0 && errno != EEXIST)
+		return art_fail_errno(err, ART_E_IO, "cannot make the directory '%s'", d->beside);
+	return 0;
+}
+
+/* The path of the patch, and the directory for it. */
 static int set_path(struct delta *d, const char *new_path, struct art_err *err)
 {
 	char name[ART_PATCH_NAME_LEN + 1];
 	bool named = art_patch_name(name, art_reader_manifest(d->new_.reader),
 				    art_reader_manifest(d->old.reader));
-	int code = 0;
 
 	if (!named)
 		return art_fail(err, ART_E_USAGE, "'%s' and '%s' have no payload of the same name",
@@ -115,19 +143,14 @@ static int set_path(struct delta *d, const char *new_path, struct art_err *err)
 		return d->path ? 0 : art_fail_memory(err);
 	}
 	if (d->directory)
-		d->made = strdup(d->directory);
-	else if (asprintf(&d->made, "%s.patches", new_path) < 0)
-		d->made = NULL;
-	if (!d->made || asprintf(&d->path, "%s/%s", d->made, name) < 0) {
+		d->beside = strdup(d->directory);
+	else if (asprintf(&d->beside, "%s.patches", new_path) < 0)
+		d->beside = NULL;
+	if (!d->beside || asprintf(&d->path, "%s/%s", d->beside, name) < 0) {
 		d->path = NULL;
 		return art_fail_memory(err);
 	}
-	if (mkdir(d->made, 0777) == 0)
-		return 0;
-	if (errno != EEXIST)
-		code = art_fail_errno(err, ART_E_IO, "cannot make the directory '%s'", d->made);
-	free(steal_ptr(d->made));
-	return code;
+	return check_directory(d->beside, err);
 }
 
 static int check_path(const struct delta *d, char *const *inputs, struct art_err *err)
@@ -144,7 +167,8 @@ static int check_path(const struct delta *d, char *const *inputs, struct art_err
 
 static int run(struct delta *d, char *const *inputs, struct art_err *err)
 {
-	struct art_patch_options opt = { .temp = temp, .blocks = blocks, .progress = progress_update };
+	struct art_patch_options opt = { .temp = temp, .blocks = blocks, .prepare = make_directory,
+					 .prepare_ctx = d, .progress = progress_update };
 	int code = 0;
 
 	for (; code == 0 && d->signer_count < d->key_count; d->signer_count += code == 0)
@@ -252,14 +276,12 @@ int mk_delta(int argc, char **argv)
 	status = run(&d, argv + optind, &err) ? cli_fail(&err) : 0;
 	if (status == 0)
 		report(&d);
-	else if (d.made)
-		rmdir(d.made); /* unless a patch lies there by now */
 	while (d.signer_count > 0)
 		mk_signer_free(d.signers[--d.signer_count]);
 	mk_load_free(&d.old);
 	mk_load_free(&d.new_);
 	free(d.created);
 	free(d.path);
-	free(d.made);
+	free(d.beside);
 	return status;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Reading an artifact for sign, digest and attach. */
+/* Reading an artifact that exists already. */
 #include "libartifact/patch_source.h"
 #include "mkartifact/load.h"
 
