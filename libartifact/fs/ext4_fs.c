@@ -342,31 +342,27 @@ static int ext4_target(struct art_fs *fs, uint64_t node, size_t size, char **out
 
 /*
  * Only users and groups have a number on disk; the others get the kernel's -1. Not by ext2fs_xattr_get, which goes on reading when a list is cut
- * short. NULL: not a list.
+ * short. OUT has room for twice its length. 0: not a list.
  */
-static uint8_t *acl_parse(const uint8_t *disk, size_t len, size_t *out_len)
+static size_t acl_parse(const uint8_t *disk, size_t len, uint8_t *out)
 {
-	uint8_t *out = len < 4 || art_get32(disk) != 1 ? NULL : malloc(len * 2);
 	size_t at = 4, used = 4;
 
-	if (!out)
-		return NULL;
+	if (len < 4 || art_get32(disk) != 1)
+		return 0;
 	art_put32(out, 2);
 	while (at < len) {
 		uint16_t tag = len - at < 4 ? 0 : art_get16(disk + at);
 		bool numbered = tag == 0x02 || tag == 0x08;
 
-		if (tag == 0 || tag > 0x20 || (tag & (tag - 1)) || (numbered && len - at < 8)) {
-			free(out);
-			return NULL;
-		}
+		if (tag == 0 || tag > 0x20 || (tag & (tag - 1)) || (numbered && len - at < 8))
+			return 0;
 		memcpy(out + used, disk + at, 4);
 		art_put32(out + used + 4, numbered ? art_get32(disk + at + 4) : UINT32_MAX);
 		at += numbered ? 8 : 4;
 		used += 8;
 	}
-	*out_len = used;
-	return out;
+	return used;
 }
 
 struct xattr_state {
@@ -386,11 +382,12 @@ static int on_xattr(char *name, char *value, size_t len, void *ctx)
 	if (strcmp(name, "system.posix_acl_access") != 0 && strcmp(name, "system.posix_acl_default") != 0) {
 		s->ret = s->fn(s->ctx, name, value, len);
 	} else {
-		acl = acl_parse((const uint8_t *)value, len, &len);
-		if (acl)
+		acl = malloc(2 * len + 1);
+		len = acl ? acl_parse((const uint8_t *)value, len, acl) : 0;
+		if (len > 0)
 			s->ret = s->fn(s->ctx, name, acl, len);
 		else
-			s->code = EXT2_ET_EA_BAD_VALUE_SIZE;
+			s->code = acl ? EXT2_ET_EA_BAD_VALUE_SIZE : EXT2_ET_NO_MEMORY;
 	}
 	return s->ret == 0 && s->code == 0 ? 0 : XATTR_ABORT;
 }

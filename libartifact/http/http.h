@@ -16,7 +16,7 @@ struct art_http_options {
 	unsigned int stall_timeout; /* seconds below 1 KiB/s; 0: 60 */
 	unsigned int retries;       /* after a drop, with back-off; 0 means the default, 8 */
 	unsigned int first_retries; /* of the first request, until it is answered; 0: the same */
-	unsigned int longest_wait;  /* seconds; who asks for more by Retry-After is given up; 0: waits are cut to 300 */
+	unsigned int longest_wait;  /* seconds; who asks for more by Retry-After is given up; 0: what it may ask for is cut to 300 */
 	unsigned int backoff_ms;    /* first wait, doubled each time up to 60 s; 0: 500 */
 	uint64_t first;             /* bytes of the first request; 0: 128 KiB */
 	bool parts_only;            /* a server that sends the whole file for a part of it: ART_E_NET_RANGE */
