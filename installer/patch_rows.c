@@ -330,7 +330,7 @@ static int run(struct maker *m, struct art_err *err)
 	struct patch_job *job = m->job;
 	cleanup_free uint8_t *table = NULL;
 	struct art_err why = { 0 };
-	struct ranges sums;
+	struct ranges sums = { 0 };
 	size_t count;
 	int code = art_patch_records(job->patch->patch, m->payload, job->segment, &m->scope, &table,
 				     &m->table_len, &count, &why);
