@@ -30,6 +30,11 @@ const char *text_size(char out[TEXT_SIZE_MAX], uint64_t bytes)
 	return out;
 }
 
+const char *text_plural(uint64_t n, const char *one, const char *many)
+{
+	return n == 1 ? one : many;
+}
+
 const char *text_duration(char out[TEXT_SIZE_MAX], uint64_t seconds)
 {
 	unsigned int hours;

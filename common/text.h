@@ -16,6 +16,9 @@ const char *text_size(char out[TEXT_SIZE_MAX], uint64_t bytes);
 /* "0:07", "12:34", "3:04:05"; returns OUT. */
 const char *text_duration(char out[TEXT_SIZE_MAX], uint64_t seconds);
 
+/* ONE or MANY. */
+const char *text_plural(uint64_t n, const char *one, const char *many);
+
 /*
  * IN as it may be shown on a terminal: control characters, C1 controls, direction
  * overrides and bytes that are not UTF-8 become \xNN, a backslash becomes \\. Always

@@ -85,7 +85,7 @@ static void print_manifest(json_t *changes)
 	json_t *change;
 
 	printf("manifest: %zu %s\n", json_object_size(changes),
-	       inspect_plural(json_object_size(changes), "change", "changes"));
+	       text_plural(json_object_size(changes), "change", "changes"));
 	json_object_foreach (changes, key, change) {
 		printf("  %s: ", key);
 		print_value(json_object_get(change, "old"));
@@ -178,7 +178,7 @@ static void print_download(const json_t *d)
 	printf("  %" PRIu64 " of %" PRIu64 " chunks in %" PRIu64
 	       " %s: %s; index, manifest and headers: %s\n",
 	       number(d, "chunks"), number(d, "of-chunks"), number(d, "ranges"),
-	       inspect_plural((size_t)number(d, "ranges"), "range", "ranges"),
+	       text_plural(number(d, "ranges"), "range", "ranges"),
 	       text_size(size[2], number(d, "chunk-bytes")),
 	       text_size(size[3], total - number(d, "chunk-bytes")));
 	d = json_object_get(d, "patch");

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/cli.h"
+#include "common/text.h"
 #include "inspect/inspect.h"
 #include "libartifact/blob.h"
 #include "libartifact/fs/fs.h"
@@ -430,7 +431,7 @@ static int extract_paths(struct extract *x, const char *directory, int argc,
 	if (code == 0 && x->skipped)
 		cli_warn(
 			"%zu device %s left out: only root can make them", x->skipped,
-			inspect_plural(x->skipped, "node or socket", "nodes or sockets"));
+			text_plural(x->skipped, "node or socket", "nodes or sockets"));
 	return code;
 }
 

@@ -92,7 +92,4 @@ int inspect_temp_file(int *fd, struct art_err *err);
 /* What messages call it: where it lies, and what says so. One for the whole run. */
 const char *inspect_temp_name(void);
 
-/* "1 payload", "2 payloads". */
-const char *inspect_plural(size_t n, const char *one, const char *many);
-
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/cli.h"
+#include "common/text.h"
 #include "inspect/inspect.h"
 #include "libartifact/blob.h"
 #include "libartifact/fs/fs.h"
@@ -32,11 +33,6 @@ int inspect_wrap(struct art_err *err, const char *name)
 	shown = art_url_show(name);
 	/* Network errors name it themselves. */
 	return shown && !strstr(err->text, shown) ? art_wrap(err, "%s", shown) : err->code;
-}
-
-const char *inspect_plural(size_t n, const char *one, const char *many)
-{
-	return n == 1 ? one : many;
 }
 
 static const char *temp_directory(void)
@@ -130,7 +126,7 @@ static void say_traffic(const struct inspect_file *f)
 		return;
 	art_http_stats(f->src, &received, &requests);
 	cli_info("'%s': %" PRIu64 " bytes received, %" PRIu64 " %s", f->src->name, received,
-		 requests, inspect_plural((size_t)requests, "request", "requests"));
+		 requests, text_plural(requests, "request", "requests"));
 }
 #else
 static int open_url(struct inspect_file *f, const char *url, struct art_err *err)

@@ -106,7 +106,7 @@ static void show_payload(const struct art_payload *p)
 	digest_line("  sha256:", p->sha256);
 	label("  stored:");
 	printf("%s in %zu %s, index %s\n", text_size(size[0], data), p->segment_count,
-	       inspect_plural(p->segment_count, "segment", "segments"),
+	       text_plural(p->segment_count, "segment", "segments"),
 	       text_size(size[1], index));
 	label("  prefix:");
 	printf("%s\n", text_size(size[0], p->prefix));

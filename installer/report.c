@@ -42,8 +42,8 @@ static void report_patch(const struct report *in)
 		printf("patch: not used, its records take %s and chunks %s\n",
 		       text_size(a, s->by_patch), text_size(b, s->by_chunks));
 	if (s->failed > 0)
-		printf("patch: %llu records did not give what is due\n",
-		       (unsigned long long)s->failed);
+		printf("patch: %llu %s not give what is due\n", (unsigned long long)s->failed,
+		       text_plural(s->failed, "record did", "records did"));
 }
 
 static void report_json(const struct report *in)
@@ -90,13 +90,14 @@ void report_install(const struct report *in)
 	       in->dry ? "to come from the source" : "from the source", text_size(d, s->zeroed));
 	report_patch(in);
 	if (candidate_traffic(in->candidate, &t))
-		printf("%s: %llu bytes in %llu ranges; %s with everything else so far in %llu requests\n",
+		printf("%s: %llu bytes in %llu %s; %s with everything else so far in %llu %s\n",
 		       in->dry ? "to download" : "downloaded", (unsigned long long)s->download,
-		       (unsigned long long)s->ranges, text_size(a, t.received),
-		       (unsigned long long)t.requests);
+		       (unsigned long long)s->ranges, text_plural(s->ranges, "range", "ranges"),
+		       text_size(a, t.received), (unsigned long long)t.requests,
+		       text_plural(t.requests, "request", "requests"));
 	else
 		printf("%s: %llu bytes\n", in->dry ? "to read of the source" : "read of the source",
-		       (unsigned long long)s->fetched);
+		       (unsigned long long)(s->fetched + s->records));
 	if (!in->dry)
 		printf("slot %c is tried at the next boot\n", 'a' + in->target);
 }
