@@ -48,6 +48,7 @@ struct patch_job {
 	uint64_t base;
 	struct target *target;
 	struct art_digest *sha256;
+	uint8_t *stored_buf, *plain_buf; /* ART_PATCH_RECORD_MAX each, of the caller; COPY may use them */
 	bool always;           /* there is no other source */
 	bool dry;
 	/* Called for a row that is right: write it, unless DRY. */

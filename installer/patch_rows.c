@@ -25,8 +25,6 @@ struct maker {
 	size_t table_len;
 	struct art_patch_record *record, *scout; /* the one at hand; one that is looked at ahead of it */
 	uint64_t announced; /* the source has been told of what lies before this in the data member */
-	uint8_t *stored; /* ART_PATCH_RECORD_MAX each */
-	uint8_t *plain;
 	uint32_t next;   /* rows before it are as good as they get */
 };
 
@@ -148,7 +146,7 @@ static int take_rows(struct maker *m, uint32_t *wrong, struct art_err *err)
 {
 	const struct art_patch_record *r = m->record;
 	struct patch_job *job = m->job;
-	const uint8_t *plain = m->plain;
+	const uint8_t *plain = m->job->plain_buf;
 	uint32_t i, k;
 	int code = 0;
 
@@ -226,7 +224,7 @@ static int make_record(struct maker *m, struct art_err *err)
 	int code = announce(m, &why);
 
 	if (code == 0)
-		code = art_patch_stored(job->patch->patch, m->payload, job->segment, r, m->stored,
+		code = art_patch_stored(job->patch->patch, m->payload, job->segment, r, m->job->stored_buf,
 					&why);
 	job->records++;
 	job->stored += r->stored_len;
@@ -235,7 +233,7 @@ static int make_record(struct maker *m, struct art_err *err)
 	if (code == 0)
 		code = job->patch->dec.decode(job->patch->dec.ctx, r->codec,
 					      decoder_window(job->patch->decoder), r->window_len,
-					      m->stored, r->stored_len, m->plain, r->plain_len,
+					      m->job->stored_buf, r->stored_len, m->job->plain_buf, r->plain_len,
 					      &why);
 	if (code < 0) {
 		note_blocks(m, false);
@@ -361,12 +359,8 @@ int patch_rows(struct patch_job *job, struct art_err *err)
 	m.scope = (struct art_patch_scope){ .index = job->index, .base = job->base };
 	m.record = malloc(sizeof(*m.record));
 	m.scout = malloc(sizeof(*m.scout));
-	m.stored = malloc(ART_PATCH_RECORD_MAX);
-	m.plain = malloc(ART_PATCH_RECORD_MAX);
-	code = m.record && m.scout && m.stored && m.plain ? run(&m, err) : art_fail_memory(err);
+	code = m.record && m.scout ? run(&m, err) : art_fail_memory(err);
 	free(m.record);
 	free(m.scout);
-	free(m.stored);
-	free(m.plain);
 	return code;
 }

@@ -18,6 +18,8 @@
 
 #define NO_ROW UINT32_MAX
 
+_Static_assert(ART_PATCH_RECORD_MAX <= ART_CHUNK_MAX, "records are read into the buffers of chunks");
+
 /* About what a request and the headers of its answer cost: a gap of this much between two ranges is fetched with them. */
 #define MERGE_GAP 512
 /* Ranges that are announced and not read yet. */
@@ -318,7 +320,8 @@ static int patch(struct writer *w, struct art_err *err)
 	struct patch_job job = { .patch = &c->patch, .payload = w->payload->name,
 				 .segment = w->segment, .old = w->old, .index = w->index,
 				 .places = w->places, .base = w->base, .target = w->target,
-				 .sha256 = w->target->sha256, .always = c->patch_only,
+				 .sha256 = w->target->sha256, .stored_buf = w->stored,
+				 .plain_buf = w->plain, .always = c->patch_only,
 				 .dry = w->job->dry, .take = take_patched,
 				 .spend = spend_records, .give_back = give_back_records,
 				 .copy = copy_early,
