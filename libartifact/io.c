@@ -140,13 +140,23 @@ int art_out_check(const char *path, struct art_err *err)
 			"'%s' is there and is not a regular file: give the output another name", path);
 }
 
+static bool lies_below(const char *path, const char *directory)
+{
+	cleanup_free char *file = realpath(path, NULL);
+	cleanup_free char *top = realpath(directory, NULL);
+	size_t len = top ? strlen(top) : 0;
+
+	return file && top && strncmp(file, top, len) == 0 && (file[len] == '/' || len == 1);
+}
+
 int art_out_check_input(const char *path, const char *input, struct art_err *err)
 {
 	struct stat out, in;
 
 	if (!input || stat(path, &out) < 0 || stat(input, &in) < 0)
 		return 0;
-	if (out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+	if ((out.st_dev != in.st_dev || out.st_ino != in.st_ino) &&
+	    !(S_ISDIR(in.st_mode) && lies_below(path, input)))
 		return 0;
 	return art_fail(err, ART_E_USAGE, "'%s' is an input, and would be lost: give the output another name",
 			path);

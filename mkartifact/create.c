@@ -45,6 +45,7 @@ struct job {
 	size_t doc_count;
 	struct mk_signer *signers[ART_SIG_LINES_MAX];
 	size_t signer_count;
+	size_t signature_count; /* fewer when a key is given twice */
 	int64_t time;
 };
 
@@ -210,6 +211,19 @@ static int add_sbom(struct job *j, struct art_fs *fs, struct art_err *err)
 	return code;
 }
 
+/* Once its journal is replayed the image is another one. */
+static void warn_of_journal(const struct input *in, const char *source)
+{
+	enum { INCOMPAT = 1024 + 0x60, RECOVER = 4 };
+	uint8_t features[4];
+
+	if (in->filesystem && strcmp(in->filesystem, "ext4") == 0 &&
+	    art_blob_read(in->blob, features, sizeof(features), INCOMPAT, NULL) == 0 &&
+	    (art_get32(features) & RECOVER))
+		cli_warn("'%s' was not unmounted: its journal changes it at the first mount, and version, architecture and package list are those of before; run e2fsck -p on it",
+			 source);
+}
+
 /* What the image says about itself, where no option has said it. */
 static int scan(struct job *j, struct art_err *err)
 {
@@ -218,6 +232,8 @@ static int scan(struct job *j, struct art_err *err)
 	const char *arch = NULL;
 	int code = 0;
 
+	if (j->c.rootfs)
+		warn_of_journal(&j->inputs[0], j->c.rootfs);
 	if (j->c.rootfs)
 		code = art_fs_open(&fs, j->inputs[0].blob, j->inputs[0].filesystem, err);
 	if (code < 0 && m->arch && m->version && j->c.no_sbom)
@@ -268,6 +284,7 @@ static int sign(void *ctx, const uint8_t *manifest, size_t len, struct art_sigli
 
 	for (i = 0; code == 0 && i < j->signer_count; i++)
 		code = mk_signer_sign(j->signers[i], manifest, len, ART_PREAMBLE_ARTIFACT, list, err);
+	j->signature_count = list->count;
 	return code;
 }
 
@@ -358,7 +375,7 @@ static void report(const struct job *j)
 	if (cli_json()) {
 		o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "file", j->c.out, "name", m->name,
 			      "version", m->version, "arch", m->arch, "size", (json_int_t)st.st_size,
-			      "image-size", (json_int_t)total, "signatures", (json_int_t)j->signer_count);
+			      "image-size", (json_int_t)total, "signatures", (json_int_t)j->signature_count);
 		if (o)
 			json_dumpf(o, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -366,7 +383,7 @@ static void report(const struct job *j)
 	} else if (cli_level() >= CLI_WARN) {
 		printf("%s: %s %s for %s, %s out of %s, %zu signature%s\n", j->c.out, m->name, m->version,
 		       m->arch, text_size(size, (uint64_t)st.st_size), text_size(plain, total),
-		       j->signer_count, j->signer_count == 1 ? "" : "s");
+		       j->signature_count, j->signature_count == 1 ? "" : "s");
 	}
 	if (j->signer_count == 0)
 		cli_warn("'%s' is UNSIGNED: no device installs it before `mkartifact sign`", j->c.out);
@@ -382,6 +399,10 @@ static int check_out(const struct job *j, struct art_err *err)
 		code = art_out_check_input(c->out, c->rootfs, err);
 	if (code == 0)
 		code = art_out_check_input(c->out, c->boot, err);
+	if (code == 0)
+		code = art_out_check_input(c->out, c->passphrase_file, err);
+	for (i = 0; code == 0 && i < c->from_count; i++)
+		code = art_out_check_input(c->out, c->from[i], err);
 	for (i = 0; code == 0 && i < c->key_count; i++)
 		code = art_out_check_input(c->out, c->keys[i], err);
 	for (i = 0; code == 0 && i < c->doc_count; i++)

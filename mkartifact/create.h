@@ -11,6 +11,7 @@
 
 #define MK_DOCS_MAX 16
 #define MK_EARLIER_MAX 16
+#define MK_FROM_MAX 16
 
 struct mk_create {
 	struct art_manifest *m; /* everything that options say about it */
@@ -31,6 +32,8 @@ struct mk_create {
 	bool max;
 	unsigned int jobs;
 	bool no_sbom;
+	size_t from_count;
+	char *from[MK_FROM_MAX]; /* paths of option files */
 };
 
 /* Parse ARGV. -1: go on; otherwise the exit status, everything has been said. */

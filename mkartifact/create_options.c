@@ -269,7 +269,9 @@ static int apply(struct mk_create *c, int opt, const char *arg, struct art_err *
 		c->jobs = (unsigned int)v;
 		return code == 0 && v == 0 ? art_fail(err, ART_E_USAGE, "--jobs 0") : code;
 	case OPT_NO_SBOM: c->no_sbom = true; return 0;
-	case OPT_FROM: return apply_from(c, arg, err);
+	case OPT_FROM:
+		code = add_fixed(c->from, &c->from_count, MK_FROM_MAX, arg, "from", err);
+		return code < 0 ? code : apply_from(c, arg, err);
 	default: return apply_manifest(c, opt, arg, err);
 	}
 }
@@ -305,6 +307,23 @@ static int apply_json(struct mk_create *c, const struct option *o, const json_t 
 	return art_fail(err, ART_E_USAGE, "'%s' has a value of the wrong type", o->name);
 }
 
+static bool is_repeatable(int opt)
+{
+	switch (opt) {
+	case OPT_COMPATIBLE:
+	case OPT_HARDWARE:
+	case OPT_REQUIRES:
+	case OPT_PROVIDES:
+	case OPT_DOC:
+	case OPT_KEY:
+	case OPT_ADVISORY_ID:
+	case OPT_EARLIER:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int apply_json_key(struct mk_create *c, const char *key, const json_t *value,
 			  struct art_err *err)
 {
@@ -317,6 +336,8 @@ static int apply_json_key(struct mk_create *c, const char *key, const json_t *va
 		return art_fail(err, ART_E_USAGE, "there is no option '%s'", key);
 	if (!json_is_array(value))
 		return apply_json(c, o, value, err);
+	if (!is_repeatable(o->val))
+		return art_fail(err, ART_E_USAGE, "'%s' has one value, not a list", o->name);
 	json_array_foreach (value, i, item) {
 		code = apply_json(c, o, item, err);
 		if (code < 0)
@@ -357,6 +378,10 @@ static int check(const struct mk_create *c)
 	if (strcmp(c->out, "-") == 0)
 		return cli_usage_error("create: cannot write to standard output: the manifest stands first "
 				       "and is known last");
+	if (!c->out[0])
+		return cli_usage_error("create: the output has no name");
+	if (c->fs && strcmp(c->fs, "squashfs") == 0 && c->size)
+		return cli_usage_error("create: --size is for ext4: squashfs takes what it needs");
 	if (!c->rootfs && !c->boot)
 		return cli_usage_error("create: nothing to put in (--rootfs SRC)");
 	if (!c->m->name)
@@ -423,4 +448,6 @@ void mk_create_clear(struct mk_create *c)
 		free(c->docs[--c->doc_count]);
 	while (c->earlier_count > 0)
 		free(c->earlier[--c->earlier_count]);
+	while (c->from_count > 0)
+		free(c->from[--c->from_count]);
 }

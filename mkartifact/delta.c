@@ -162,6 +162,8 @@ static int check_path(const struct delta *d, char *const *inputs, struct art_err
 		code = art_out_check_input(d->path, inputs[i], err);
 	for (i = 0; code == 0 && i < d->key_count; i++)
 		code = art_out_check_input(d->path, d->keys[i], err);
+	if (code == 0)
+		code = art_out_check_input(d->path, d->passphrase_file, err);
 	return code;
 }
 

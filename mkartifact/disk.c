@@ -351,9 +351,17 @@ static int check_out(const struct job *j, const char *path, struct art_err *err)
 		code = art_out_check_input(path, inputs[i], err);
 	for (i = 0; code == 0 && i < l->raw.count; i++)
 		code = art_out_check_input(path, l->raw.list[i].path, err);
-	for (i = 0; i < l->part_count; i++)
+	for (i = 0; code == 0 && i < l->part_count; i++) {
 		for (n = 0; code == 0 && n < l->part[i].files.count; n++)
 			code = art_out_check_input(path, l->part[i].files.list[n].path, err);
+		if (code == 0)
+			code = art_out_check_input(path, l->part[i].boot, err);
+		if (code == 0)
+			code = art_out_check_input(path, l->part[i].directory, err);
+	}
+	/* What else lies beside keys is not read. */
+	if (code == 0 && strstr(path, ".pem"))
+		code = art_out_check_input(path, j->keys, err);
 	return code;
 }
 
@@ -380,6 +388,10 @@ static int disk(struct job *j, struct art_err *err)
 		code = disk_layout_read(&j->d.layout, j->layout, err);
 	if (code == 0)
 		code = check_out(j, j->output, err);
+	if (code == 0 && j->bmap && (strcmp(j->bmap, j->output) == 0 ||
+				     art_out_check_input(j->bmap, j->output, NULL) < 0))
+		code = art_fail(err, ART_E_USAGE, "'%s' cannot be both the disk and its block map",
+				j->bmap);
 	if (code == 0 && j->bmap)
 		code = check_out(j, j->bmap, err);
 	if (code == 0)

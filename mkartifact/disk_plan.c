@@ -166,6 +166,25 @@ static int plan_identity(struct disk_layout *l, struct disk_part *p, struct art_
 	return 0;
 }
 
+/* Devices find their partitions by either. */
+static int check_twins(const struct disk_layout *l, size_t i, struct art_err *err)
+{
+	const struct disk_part *p = &l->part[i];
+	size_t n;
+
+	for (n = 0; n < i; n++) {
+		const struct disk_part *q = &l->part[n];
+
+		if (strcmp(p->partuuid, q->partuuid) == 0)
+			return art_fail(err, ART_E_USAGE, "[part.%s] and [part.%s] have the same PARTUUID %s",
+					q->name, p->name, p->partuuid);
+		if (p->label && q->label && strcmp(p->label, q->label) == 0)
+			return art_fail(err, ART_E_USAGE, "[part.%s] and [part.%s] have the same label '%s'",
+					q->name, p->name, p->label);
+	}
+	return 0;
+}
+
 static int plan_volume(const struct disk_part *p, struct art_err *err)
 {
 	size_t max = p->content == DISK_FAT ? 11 : 16;
@@ -385,6 +404,8 @@ int disk_plan(struct disk_layout *l, struct art_err *err)
 			code = place(l, p, &end, err);
 		if (code == 0)
 			code = plan_identity(l, p, err);
+		if (code == 0)
+			code = check_twins(l, i, err);
 		if (code == 0)
 			code = plan_volume(p, err);
 		if (code == 0)

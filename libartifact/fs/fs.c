@@ -3,6 +3,7 @@
  * Paths in an image. Names and links in an image are not to be trusted: a name with a '/' or a NUL is refused, links
  * are followed inside the image and only so often, and a directory that is met twice ends the walk.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,6 +254,19 @@ static int follow(struct art_fs *fs, struct art_fs_place *at, char **todo, const
 	return 0;
 }
 
+static int fail_absent(const struct art_fs *fs, const char *path, struct art_err *err)
+{
+	art_fail(err, ART_E_FAILED, "'%s' is not in '%s'", path, fs->name);
+	if (err)
+		err->sys_errno = ENOENT;
+	return ART_E_FAILED;
+}
+
+bool art_fs_is_absent(int code, const struct art_err *err)
+{
+	return code == ART_E_FAILED && err->sys_errno == ENOENT;
+}
+
 /* One component down from a directory. */
 static int descend(struct art_fs *fs, struct art_fs_place *at, const char *name, size_t len,
 		   const char *path, struct art_err *err)
@@ -261,12 +275,12 @@ static int descend(struct art_fs *fs, struct art_fs_place *at, const char *name,
 	int ret;
 
 	if (!S_ISDIR(at->stat.mode))
-		return art_fail(err, ART_E_FAILED, "'%s' is not in '%s'", path, fs->name);
+		return fail_absent(fs, path, err);
 	ret = fs->ops->list(fs, at->nodes[at->depth], match, &l, err);
 	if (ret < 0)
 		return ret;
 	if (ret == 0)
-		return art_fail(err, ART_E_FAILED, "'%s' is not in '%s'", path, fs->name);
+		return fail_absent(fs, path, err);
 	return push(at, l.node, name, len, err);
 }
 

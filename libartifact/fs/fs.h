@@ -57,6 +57,9 @@ typedef int (*art_fs_walk_fn)(void *ctx, const struct art_fs_entry *entry, struc
 int art_fs_walk(struct art_fs *fs, const char *path, int depth, art_fs_walk_fn fn, void *ctx,
 		struct art_err *err);
 
+/* Whether CODE (with ERR, which was there) says that a path is not in the image: what is damaged is something else. */
+bool art_fs_is_absent(int code, const struct art_err *err);
+
 /* The bytes of a regular file in order (symbolic links in PATH are followed inside the image). By the node that a walk has reported no path
  * is searched, which in a directory of thousands is thousands of names each time. */
 typedef int (*art_fs_data_fn)(void *ctx, const void *bytes, size_t len, struct art_err *err);

@@ -152,7 +152,9 @@ static void read_line(struct record *r, const struct syntax *syntax, const char 
 	if (take(line, len, syntax->status, status)) {
 		const char *last = strrchr(status, ' ');
 
-		r->installed = last && strcmp(last, " installed") == 0;
+		/* Whatever has files in the image: those that are unpacked are configured at the first boot. */
+		r->installed = last && strcmp(last, " not-installed") != 0 &&
+			       strcmp(last, " config-files") != 0 && strcmp(last, " half-installed") != 0;
 	}
 }
 
@@ -192,7 +194,7 @@ static int parse_file(struct art_fs *fs, struct art_packages *p, const struct sy
 			art_wrap(err, "'%s'", path);
 		return ret;
 	}
-	return ret == ART_E_FAILED ? 0 : ret;
+	return art_fs_is_absent(ret, err) ? 0 : art_wrap(err, "'%s'", path);
 }
 
 struct status_d {
@@ -220,7 +222,7 @@ static int parse_status_d(struct art_fs *fs, struct art_packages *p, struct art_
 	int ret;
 
 	ret = art_fs_walk(fs, "/var/lib/dpkg/status.d/", 1, on_status_d, &s, &ignored);
-	if (ret != 0 && (ret != ART_E_FAILED || s.found)) {
+	if (ret != 0 && (!art_fs_is_absent(ret, &ignored) || s.found)) {
 		if (err)
 			*err = ignored;
 		return ret;
@@ -253,8 +255,11 @@ static int find_lists(struct art_fs *fs, struct art_packages *p, struct art_err 
 
 int art_scan_packages(struct art_fs *fs, struct art_packages *out, struct art_err *err)
 {
+	struct art_err own;
 	int ret;
 
+	if (!err)
+		err = &own;
 	*out = (struct art_packages){ 0 };
 	ret = find_lists(fs, out, err);
 	if (ret == 0)

@@ -135,7 +135,7 @@ static int count_votes(struct votes *votes, struct art_err *err)
 	for (i = 0; i < ART_ARRAY_SIZE(dirs); i++) {
 		int ret = art_fs_walk(votes->fs, dirs[i], -1, on_file, votes, err);
 
-		if (ret != 0 && ret != ART_E_FAILED)
+		if (ret != 0 && !art_fs_is_absent(ret, err))
 			return ret;
 	}
 	return 0;
@@ -147,8 +147,11 @@ int art_scan_arch(struct art_fs *fs, const char **arch, struct art_err *err)
 					      "/usr/bin/sh" };
 	struct votes votes = { .fs = fs };
 	size_t i, best = 0, kinds = 0;
+	struct art_err own;
 	int ret;
 
+	if (!err)
+		err = &own;
 	ret = count_votes(&votes, err);
 	if (ret != 0)
 		return ret;
@@ -159,7 +162,7 @@ int art_scan_arch(struct art_fs *fs, const char **arch, struct art_err *err)
 	}
 	for (i = 0; kinds > 1 && i < ART_ARRAY_SIZE(judges); i++) {
 		ret = file_arch(fs, judges[i], arch, err);
-		if (ret != 0 && ret != ART_E_FAILED)
+		if (ret != 0 && !art_fs_is_absent(ret, err))
 			return ret;
 		if (ret == 0 && *arch)
 			return 0;
@@ -195,14 +198,17 @@ int art_scan_os_release(struct art_fs *fs, const char *key, char **out, struct a
 	cleanup_free uint8_t *bytes = NULL;
 	const char *line;
 	size_t len, key_len = strlen(key);
+	struct art_err own;
 	int ret;
 
+	if (!err)
+		err = &own;
 	*out = NULL;
 	ret = art_fs_read_file(fs, "/etc/os-release", MAX_OS_RELEASE, &bytes, &len, err);
-	if (ret == ART_E_FAILED)
+	if (art_fs_is_absent(ret, err))
 		ret = art_fs_read_file(fs, "/usr/lib/os-release", MAX_OS_RELEASE, &bytes, &len, err);
 	if (ret != 0)
-		return ret == ART_E_FAILED ? 0 : ret;
+		return art_fs_is_absent(ret, err) ? 0 : ret;
 	for (line = (const char *)bytes; *line; line += len + (line[len] == '\n')) {
 		len = strcspn(line, "\n");
 		if (strncmp(line, key, key_len) != 0 || line[key_len] != '=')

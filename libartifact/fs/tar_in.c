@@ -213,6 +213,8 @@ static int fill(struct tar_in *in, struct archive_entry *e, struct art_tree_inod
 		return add_target(in, e, inode);
 	case S_IFCHR:
 	case S_IFBLK:
+		if (archive_entry_rdevmajor(e) > 0xfff || archive_entry_rdevminor(e) > 0xfffff)
+			return art_fail(in->err, ART_E_FAILED, "a device number is out of range");
 		inode->rdev_major = (uint32_t)archive_entry_rdevmajor(e);
 		inode->rdev_minor = (uint32_t)archive_entry_rdevminor(e);
 		return 0;

@@ -81,6 +81,8 @@ int art_tree_add_xattr(struct art_tree_inode *inode, const char *name, const voi
 	struct art_tree_xattr *list, new;
 	size_t at = 0;
 
+	if (strlen(name) > 255)
+		return art_fail(err, ART_E_FAILED, "the name of an extended attribute is longer than 255 bytes");
 	while (at < inode->xattr_count && strcmp(inode->xattrs[at].name, name) < 0)
 		at++;
 	if (at < inode->xattr_count && strcmp(inode->xattrs[at].name, name) == 0)

@@ -175,7 +175,7 @@ cp NOTES.txt 'a name with spaces'
 refused 2 usage "" --doc 'a name with spaces'
 
 step "files of options that are none"
-for bad in '' '[]' '{' '{"name": "x", "name": "y"}' '{"no-such": 1}' '{"from": "options.json"}' '{"help": true}' '{"json": true}' \
+for bad in '' '[]' '{' '{"name": "x", "name": "y"}' '{"no-such": 1}' '{"from": "options.json"}' '{"name": ["x", "y"]}' '{"level": []}' '{"help": true}' '{"json": true}' \
 	'{"security": "yes"}' '{"security": 1}' '{"name": true}' '{"name": null}' '{"name": {}}' '{"name": 1.5}' \
 	'{"compatible": [["x"]]}' '{"jobs": 0}' '{"output": "x"} x'; do
 	printf '%s' "$bad" >bad.json
@@ -220,11 +220,37 @@ expect_exit 0 create -o s.artifact --rootfs image --key sealed.pem --passphrase-
 step "places that an artifact cannot have"
 cp image kept
 cp k.pem kept.pem
-for input in image k.pem NOTES.txt; do
-	expect_error 2 usage create -o "$input" --rootfs image --key k.pem --doc NOTES.txt
+echo secret >pass
+echo '{"level": 1}' >some.json
+mkdir -p source/etc
+echo content >source/etc/file
+for input in image k.pem NOTES.txt pass some.json; do
+	expect_error 2 usage create -o "$input" --rootfs image --key k.pem --doc NOTES.txt --passphrase-file pass --from some.json
 	expect_err "is an input"
 done
 cmp image kept && cmp k.pem kept.pem || fail "an input was overwritten"
+expect_error 2 usage create -o source/etc/file --rootfs source --key k.pem
+[ "$(cat pass source/etc/file)" = "secret
+content" ] || fail "an input was overwritten"
+expect_error 2 usage create -o '' --rootfs image --key k.pem
+expect_error 2 usage create -o place/s --rootfs source --fs squashfs --size 10M --key k.pem
+expect_exit 0 create --json -o place/once --rootfs image --key k.pem --key k.pem
+[ "$(json "d['signatures']")" = 1 ] || fail "$(cat out)"
+rm place/once
+
+step "an image that was not unmounted; one in which a list cannot be read"
+cp --sparse=always image dirty
+debugfs -w -R 'feature needs_recovery' dirty >out 2>err
+expect_exit 0 create -o place/dirty --rootfs dirty --key k.pem
+expect_err "was not unmounted"
+rm place/dirty
+cp --sparse=always image torn
+debugfs -R 'imap /var/lib/dpkg/status' torn >place.txt 2>err
+# Its time of change, which the checksum does not fit then.
+flip torn "$(sed -n 's/.*block \([0-9]*\), offset \(0x[0-9a-f]*\)$/\1 \2/p' place.txt | { read -r block offset; echo $((block * 4096 + offset + 12)); })"
+expect_exit 1 create -o place/torn --rootfs torn --key k.pem
+expect_err "/var/lib/dpkg/status"
+nothing_left
 expect_error 2 usage create -o place --rootfs image --key k.pem
 mkfifo pipe
 expect_error 2 usage create -o pipe --rootfs image --key k.pem

@@ -383,6 +383,10 @@ usage "is not an option" -o place/d --layout gpt.layout --slot-a v1.artifact --k
 usage "not a regular file" -o /dev/null --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
 usage "is an input" -o v1.artifact --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
 usage "is an input" -o place/d --bmap gpt.layout --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
+usage "both the disk and its block map" -o place/d --bmap place/d --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
+usage "is an input" -o "$(find boot -type f | head -n 1)" --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
+usage "is an input" -o "$(find files -type f | head -n 1)" --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
+usage "is an input" -o k.keys/k.pub.pem --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
 usage "is an input" -o env.bin --layout gpt.layout --slot-a v1.artifact --keys k.keys --data 16M
 
 step "refused: artifacts"
@@ -466,6 +470,8 @@ layout "which an MBR does not know" 's/^type = esp/type = 05/' mbr.layout
 layout "which a GPT does not know" 's/^type = esp/type = ef/'
 layout "longer than 36" "s/^label.*/label = $(printf '%037d' 0)/"
 layout "which is none" 's/^uuid = 1/uuid = g/'
+layout "have the same PARTUUID" 's/^directory = files/uuid = 11111111-2222-3333-4444-555555555555\n&/'
+layout "have the same label" 's/^directory = files/label = EFI System\n&/'
 layout "a size" 's/^size = 8M/size = 8X/'
 layout "a size" 's/^size = 8M/size = 0/'
 layout "'size' of [part.env] is missing" '/^size = 8M/d'

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 BLOCK = 4096
-EXT4 = ["", "^extent,^64bit", "bigalloc", "metadata_csum", "^has_journal", "inline_data"]
+# mke2fs 1.47.0 gives small files a wrong size with inline_data.
+EXT4 = ["", "^extent,^64bit", "bigalloc", "metadata_csum", "^has_journal"]
 SIZES = [0, 1, 30, 511, 4095, 4096, 4097, 20000, 70000, 300000, 1500000]
 SQUASHFS = [[], ["-no-fragments"], ["-always-use-fragments"], ["-noD"], ["-noF"], ["-no-duplicates"]]
 

@@ -21,6 +21,8 @@ static void write_dpkg(void)
 	   "Package: gone\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n\n"
 	   "Package: g++\nStatus: hold ok installed\nArchitecture: amd64\nVersion: 4:12.2.0-3\n"
 	   "Source: gcc-defaults (1.203+b1)\n\n"
+	   "Package: later\nStatus: install ok unpacked\nArchitecture: all\nVersion: 5\n\n"
+	   "Package: none\nStatus: purge ok not-installed\nArchitecture: all\nVersion: 5\n\n"
 	   "Package: adduser\nStatus: install ok installed\nArchitecture: all\nVersion: 3.134\nE\n"
 	   "echo ID=debian > t/etc/os-release");
 }
@@ -33,10 +35,11 @@ START_TEST(packages_dpkg)
 	scan(&p);
 	ck_assert_str_eq(p.manager, "dpkg");
 	ck_assert_str_eq(p.distro, "debian");
-	ck_assert_uint_eq(p.count, 3);
+	ck_assert_uint_eq(p.count, 4);
 	expect(&p, 0, "adduser", "3.134", "all", NULL, NULL);
 	expect(&p, 1, "g++", "4:12.2.0-3", "amd64", "gcc-defaults", "1.203+b1");
-	expect(&p, 2, "zlib1g", "1:1.2.13.dfsg-1", "amd64", "zlib", NULL);
+	expect(&p, 2, "later", "5", "all", NULL, NULL);
+	expect(&p, 3, "zlib1g", "1:1.2.13.dfsg-1", "amd64", "zlib", NULL);
 	art_packages_free(&p);
 	sh("rm t/var/lib/dpkg/status; mkdir t/var/lib/dpkg/status.d;"
 	   " printf 'Package: tzdata\\nVersion: 2024a\\nArchitecture: all\\n' > t/var/lib/dpkg/status.d/tzdata;"
