@@ -11,6 +11,9 @@
 #include "installer/target.h"
 #include "libartifact/patch_source.h"
 
+/* About what a request and the headers of its answer cost: a gap of this much between two ranges is fetched with them. */
+#define MERGE_GAP 512
+
 struct patch {
 	struct art_source *src;   /* owned */
 	struct art_patch *patch;

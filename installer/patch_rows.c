@@ -12,8 +12,6 @@
 #include "libartifact/io.h"
 
 #define BLOCKS_IN_VAIN 2
-/* As of the chunks (writer.c): a gap of this much is fetched with what lies around it. */
-#define MERGE_GAP 512
 /* The fetch child keeps no more ranges than 64 in mind. */
 #define ANNOUNCED_MAX 60
 

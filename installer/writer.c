@@ -20,8 +20,6 @@
 
 _Static_assert(ART_PATCH_RECORD_MAX <= ART_CHUNK_MAX, "records are read into the buffers of chunks");
 
-/* About what a request and the headers of its answer cost: a gap of this much between two ranges is fetched with them. */
-#define MERGE_GAP 512
 /* Ranges that are announced and not read yet. */
 #define AHEAD_MAX 32
 

@@ -167,19 +167,29 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
-/* An ERROR frame's words, as far as they are fit to print; its code, as far as it may say one. */
-static int report(struct fetch *f, uint32_t len, struct art_err *err)
-{
-	uint8_t body[4 + sizeof(f->dead.text)];
-	int code;
+#define TEXT_FRAME_MAX (4 + sizeof(((struct art_err *)0)->text))
 
-	if (len < 4 || len > sizeof(body) - 1)
-		return nonsense(f, err);
-	code = receive(f, body, len, err);
+/* A number and words, which end with NUL and are fit to print then. */
+static int receive_text(struct fetch *f, uint8_t body[TEXT_FRAME_MAX], uint32_t len,
+			struct art_err *err)
+{
+	int code = len < 4 || len > TEXT_FRAME_MAX - 1 ? nonsense(f, err) : receive(f, body, len, err);
+
 	if (code < 0)
 		return code;
 	body[len] = '\0';
 	make_printable((char *)body + 4);
+	return 0;
+}
+
+/* An ERROR frame's words, as far as they are fit to print; its code, as far as it may say one. */
+static int report(struct fetch *f, uint32_t len, struct art_err *err)
+{
+	uint8_t body[TEXT_FRAME_MAX];
+	int code = receive_text(f, body, len, err);
+
+	if (code < 0)
+		return code;
 	switch (-(int64_t)art_get32(body)) {
 	case ART_E_NET_RANGE:
 	case ART_E_USAGE:
@@ -200,16 +210,11 @@ static int report(struct fetch *f, uint32_t len, struct art_err *err)
 /* Why it takes so long. */
 static int take_note(struct fetch *f, uint32_t len, struct art_err *err)
 {
-	uint8_t body[4 + sizeof(f->dead.text)];
-	int code;
+	uint8_t body[TEXT_FRAME_MAX];
+	int code = ++f->notes > FETCH_NOTES_MAX ? nonsense(f, err) : receive_text(f, body, len, err);
 
-	if (len < 4 || len > sizeof(body) - 1 || ++f->notes > FETCH_NOTES_MAX)
-		return nonsense(f, err);
-	code = receive(f, body, len, err);
 	if (code < 0)
 		return code;
-	body[len] = '\0';
-	make_printable((char *)body + 4);
 	if (f->waiting)
 		f->waiting(f->waiting_ctx, (const char *)body + 4, art_get32(body));
 	return 0;
