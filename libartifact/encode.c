@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Every chunk is a frame of its own that refers to the plain bytes before it in its group. Handing libzstd that prefix anew
- * for each chunk makes it index every byte some thirty times: measured on a Debian rootfs (205 MB in use), level 12 and
- * 256 KiB, 12.1 CPU seconds against 9.8 for one solid stream. So matches are looked for once over the whole group, in a window of
- * the prefix's size, and the sequences found are then cut at the chunks' borders and entropy-coded chunk by chunk:
- * 4.5 s for the same size (57.5 MB), 6.4 s and 54.6 MB with a window of 1 MiB. What the cut sequences give is decoded
- * again and compared; a chunk that fails goes the slow way.
+ * for each chunk makes it index every byte some thirty times. So matches are looked for once over the whole group, in a window of
+ * the prefix's size, and the sequences found are then cut at the chunks' borders and entropy-coded chunk by chunk. What the cut
+ * sequences give is decoded again and compared; a chunk that fails goes the slow way.
+ *
+ * Programs and the rest are searched in different ways. Measured on a Debian root (29 MB of changed programs and text stored):
+ * libzstd's optimal parser, which weighs what each match costs, makes programs 3 to 6 % smaller than its lazy parsers even with small tables,
+ * and matches of 3 bytes as much again; text it makes larger, unless it has large tables, which cost three times as much.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,22 +19,19 @@
 #include "libartifact/encode.h"
 #include "libartifact/util.h"
 
-/* The shortest piece of a match that is worth a sequence when a chunk's border has cut it. */
-#define MATCH_MIN 4
+/* The shortest match that a frame can say. */
+#define MATCH_MIN 3
 
-/*
- * --level max tries every chunk with its prefix too, of at most so many times its own bytes: indexing the prefix is what that
- * costs, for a page as much as for a chunk of 256 KiB, and the short chunks, which are many, hold little of an image.
- */
-#define SLOW_PREFIX 20
+/* ZSTD_c_useBlockSplitter; libzstd 1.5.6 has another name for it. */
+#define BLOCK_SPLITTER ZSTD_c_experimentalParam13
+#define OFF 2
 
 /* So many sequences a chunk has at most, its blocks' delimiters counted. */
 #define CUT_MAX (ART_CHUNK_MAX / MATCH_MIN + ART_CHUNK_MAX / ZSTD_BLOCKSIZE_MAX)
 
 struct art_encoder {
-	bool slow;       /* prefix by prefix too, for --level max */
 	uint32_t prefix;
-	int level; /* of the quick way */
+	int level;
 	ZSTD_CCtx *finder; /* looks for matches over a group */
 	ZSTD_CCtx *coder;  /* codes the sequences of a chunk */
 	ZSTD_CCtx *prefixed; /* compresses a chunk with its prefix */
@@ -42,7 +41,6 @@ struct art_encoder {
 	size_t found_count;
 	ZSTD_Sequence *cut;
 	uint8_t *check;
-	uint8_t *other; /* --level max: what the second way gives */
 	bool no_memory; /* libzstd had too little in this group: another way would give other bytes */
 };
 
@@ -54,18 +52,42 @@ struct cursor {
 	unsigned int offset;
 };
 
-/*
- * Our level to libzstd's. A small window makes each of libzstd's levels cheaper and weaker than in a solid stream, so a level of ours
- * borrows the search effort of a higher one, such that size (within 8 %) and CPU stay beside solid `zstd -N`.
- * Levels above 15 use the optimal parser, whose sequences libzstd 1.5.4 reports wrongly.
- */
-static int effort(int level)
-{
-	static const int table[ART_LEVEL_MAX + 1] = { 0, 1, 3, 5, 6, 7, 8, 9, 9, 10, 10,
-						      11, 12, 13, 14, 15, 15, 15, 15, 15 };
+/* How to look for matches: a level of libzstd, and what differs from it; 0: as that level has it. */
+struct search {
+	uint8_t level;
+	uint8_t match_min;
+	uint8_t hash_log, chain_log, search_log;
+	uint16_t target_length;
+};
 
-	return table[level];
-}
+/*
+ * Our levels. A small window makes each of libzstd's levels cheaper and weaker than in a solid stream, so a level of ours
+ * borrows from a higher one, such that size (within 8 %) and CPU stay beside solid `zstd -N`.
+ */
+static const struct levels {
+	struct search text, programs;
+} table[ART_LEVEL_BEST + 1] = {
+	[1] = { { .level = 1 }, { .level = 1 } },
+	[2] = { { .level = 3 }, { .level = 3 } },
+	[3] = { { 5, 4, 0, 0, 0, 0 }, { 5, 4, 0, 0, 0, 0 } },
+	[4] = { { 6, 4, 0, 0, 0, 0 }, { 6, 4, 0, 0, 0, 0 } },
+	[5] = { { 7, 4, 0, 0, 0, 0 }, { 7, 4, 0, 0, 0, 0 } },
+	[6] = { { 8, 4, 0, 0, 0, 0 }, { 8, 4, 0, 0, 0, 0 } },
+	[7] = { { 9, 4, 0, 0, 0, 0 }, { 9, 4, 0, 0, 0, 0 } },
+	[8] = { { 9, 4, 0, 0, 0, 0 }, { 9, 4, 0, 0, 0, 0 } },
+	[9] = { { 10, 4, 0, 0, 0, 0 }, { 10, 4, 0, 0, 0, 0 } },
+	[10] = { { 10, 4, 0, 0, 0, 0 }, { 12, 4, 0, 0, 0, 0 } },
+	[11] = { { 10, 4, 0, 0, 0, 0 }, { 16, 3, 16, 17, 2, 12 } },
+	[12] = { { 10, 4, 0, 0, 0, 0 }, { 16, 3, 16, 17, 2, 16 } },
+	[13] = { { 12, 4, 0, 0, 0, 0 }, { 16, 3, 16, 18, 3, 24 } },
+	[14] = { { 12, 4, 0, 0, 0, 0 }, { 16, 3, 18, 19, 3, 32 } },
+	[15] = { { 16, 3, 18, 19, 3, 32 }, { 16, 3, 18, 19, 3, 32 } },
+	[16] = { { 17, 3, 0, 0, 4, 0 }, { 17, 3, 0, 0, 4, 0 } },
+	[17] = { { 18, 3, 0, 0, 4, 0 }, { 18, 3, 0, 0, 4, 0 } },
+	[18] = { { 18, 3, 0, 0, 0, 0 }, { 18, 3, 0, 0, 0, 0 } },
+	[19] = { { 19, 3, 0, 0, 0, 0 }, { 19, 3, 0, 0, 0, 0 } },
+	[ART_LEVEL_BEST] = { { 19, 3, 0, 0, 9, 999 }, { 19, 3, 0, 0, 9, 999 } },
+};
 
 static int window_log(uint32_t prefix)
 {
@@ -81,66 +103,57 @@ static bool set(ZSTD_CCtx *c, ZSTD_cParameter parameter, int value)
 	return !ZSTD_isError(ZSTD_CCtx_setParameter(c, parameter, value));
 }
 
-/* Tables no larger than the window can fill: this is what bounds the memory of a thread. */
-static bool set_up_finder(ZSTD_CCtx *c, int level, uint32_t prefix)
+/* A table no larger than the window can fill: this is what bounds the memory of a thread. */
+static int table_log(unsigned int usual, uint8_t wanted, int window)
 {
-	int log = window_log(prefix);
-	ZSTD_compressionParameters p = ZSTD_getCParams(level, ART_GROUP_MAX, 0);
-	int chain = (int)p.chainLog < log + 1 ? (int)p.chainLog : log + 1;
-	int hash = (int)p.hashLog < log + 1 ? (int)p.hashLog : log + 1;
+	int log = wanted ? wanted : (int)usual;
 
-	return set(c, ZSTD_c_compressionLevel, level) && set(c, ZSTD_c_windowLog, log) &&
-	       set(c, ZSTD_c_chainLog, chain) && set(c, ZSTD_c_hashLog, hash);
+	return log < window + 1 ? log : window + 1;
 }
 
-static bool set_up_coder(ZSTD_CCtx *c, int level)
+static bool set_up_finder(ZSTD_CCtx *c, const struct search *s, uint32_t prefix)
 {
-	return set(c, ZSTD_c_compressionLevel, level) && set(c, ZSTD_c_windowLog, 20) &&
+	int log = window_log(prefix);
+	ZSTD_compressionParameters p = ZSTD_getCParams(s->level, ART_GROUP_MAX, 0);
+
+	/* What the splitter of blocks makes is not among the sequences that are reported. */
+	return set(c, ZSTD_c_compressionLevel, s->level) && set(c, ZSTD_c_windowLog, log) &&
+	       set(c, BLOCK_SPLITTER, OFF) &&
+	       set(c, ZSTD_c_chainLog, table_log(p.chainLog, s->chain_log, log)) &&
+	       set(c, ZSTD_c_hashLog, table_log(p.hashLog, s->hash_log, log)) &&
+	       set(c, ZSTD_c_searchLog, s->search_log) && set(c, ZSTD_c_minMatch, s->match_min) &&
+	       set(c, ZSTD_c_targetLength, s->target_length);
+}
+
+/* It looks for nothing: the level is how hard libzstd tries for short tables of literals, the shortest match how many sequences it takes. */
+static bool set_up_coder(ZSTD_CCtx *c)
+{
+	return set(c, ZSTD_c_compressionLevel, ART_LEVEL_MAX) && set(c, ZSTD_c_windowLog, 20) &&
+	       set(c, ZSTD_c_minMatch, MATCH_MIN) &&
 	       set(c, ZSTD_c_hashLog, 10) && set(c, ZSTD_c_chainLog, 10) &&
 	       set(c, ZSTD_c_blockDelimiters, ZSTD_sf_explicitBlockDelimiters);
 }
 
-/* What looks for matches has large tables: of a finder and a prefixed only the one in use keeps them with --level max. */
-static bool new_finder(struct art_encoder *e)
-{
-	ZSTD_freeCCtx(e->finder);
-	e->finder = ZSTD_createCCtx();
-	return e->finder && set_up_finder(e->finder, effort(e->level), e->prefix);
-}
-
-static bool new_prefixed(struct art_encoder *e)
-{
-	ZSTD_freeCCtx(e->prefixed);
-	e->prefixed = ZSTD_createCCtx();
-	if (!e->prefixed)
-		return false;
-	if (!e->slow)
-		return set(e->prefixed, ZSTD_c_compressionLevel, e->level);
-	/* libzstd would take a table four times as large: measured, the same size and time. */
-	return set(e->prefixed, ZSTD_c_compressionLevel, ART_LEVEL_MAX) &&
-	       set(e->prefixed, ZSTD_c_hashLog, 20);
-}
-
-int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t prefix,
-		    struct art_err *err)
+int art_encoder_new(struct art_encoder **out, int level, uint32_t prefix, struct art_err *err)
 {
 	struct art_encoder *e = calloc(1, sizeof(*e));
 
 	if (!e)
 		return art_fail_memory(err);
-	e->slow = max;
 	e->prefix = prefix;
-	e->level = max ? ART_LEVEL_DEFAULT : level;
+	e->level = level;
+	e->finder = ZSTD_createCCtx();
 	e->coder = ZSTD_createCCtx();
+	e->prefixed = ZSTD_createCCtx();
 	e->decoder = ZSTD_createDCtx();
 	e->found_room = ZSTD_sequenceBound(ART_GROUP_MAX);
 	/* Far more than is used; pages that are not touched cost nothing. */
 	e->found = malloc(e->found_room * sizeof(*e->found));
 	e->cut = malloc(CUT_MAX * sizeof(*e->cut));
 	e->check = malloc(ZSTD_COMPRESSBOUND(ART_CHUNK_MAX));
-	e->other = malloc(ART_CHUNK_MAX);
-	if (!e->coder || !e->decoder || !e->found || !e->cut || !e->check || !e->other ||
-	    !set_up_coder(e->coder, effort(e->level)) || !new_finder(e) || !new_prefixed(e)) {
+	if (!e->finder || !e->coder || !e->prefixed || !e->decoder || !e->found || !e->cut || !e->check ||
+	    !set_up_coder(e->coder) ||
+	    !set(e->prefixed, ZSTD_c_compressionLevel, level < ART_LEVEL_BEST ? level : ART_LEVEL_MAX)) {
 		art_encoder_free(e);
 		return art_fail_memory(err);
 	}
@@ -159,7 +172,6 @@ void art_encoder_free(struct art_encoder *e)
 	free(e->found);
 	free(e->cut);
 	free(e->check);
-	free(e->other);
 	free(e);
 }
 
@@ -270,26 +282,11 @@ static struct art_stored encode_cut(struct art_encoder *e, struct cursor *at,
 	return (struct art_stored){ ART_ROW_ZSTD, (uint32_t)n };
 }
 
-/* Both ways, and the shorter of what they give stays at OUT. */
-static struct art_stored encode_slow(struct art_encoder *e, struct cursor *at,
-				     const uint8_t *chunk, uint32_t len, size_t prefix,
-				     uint8_t *out)
-{
-	struct art_stored quick = encode_cut(e, at, chunk, len, prefix, out);
-	size_t near = (size_t)len * SLOW_PREFIX;
-	struct art_stored slow =
-		encode_prefixed(e, chunk, len, prefix < near ? prefix : near, e->other);
-
-	if (slow.len >= quick.len)
-		return quick;
-	memcpy(out, e->other, slow.len);
-	return slow;
-}
-
 int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_t *lengths,
-		      size_t count, uint8_t *out, struct art_stored *stored,
+		      size_t count, bool programs, uint8_t *out, struct art_stored *stored,
 		      struct art_err *err)
 {
+	const struct levels *level = &table[e->level];
 	struct cursor at = { 0 };
 	size_t total = 0, pos = 0, i;
 	bool cut;
@@ -298,27 +295,18 @@ int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_
 		total += lengths[i];
 	if (total > ART_GROUP_MAX)
 		return art_fail(err, ART_E_FAILED, "a group of %zu bytes is too large", total);
-	/* An earlier group may have lost them. */
-	if (!e->finder || !e->prefixed)
-		return art_fail_memory(err);
 	e->no_memory = false;
+	if (!set_up_finder(e->finder, programs ? &level->programs : &level->text, e->prefix))
+		return art_fail(err, ART_E_FAILED, "libzstd does not take the parameters of level %d", e->level);
 	e->found_count = ZSTD_generateSequences(e->finder, e->found, e->found_room, plain, total);
 	cut = !failed(e, e->found_count);
-	if (e->slow && !new_finder(e))
-		return art_fail_memory(err);
 	for (i = 0; i < count; i++) {
 		size_t prefix = pos < e->prefix ? pos : e->prefix;
 
-		if (!cut)
-			stored[i] = encode_prefixed(e, plain + pos, lengths[i], prefix, out);
-		else if (e->slow)
-			stored[i] = encode_slow(e, &at, plain + pos, lengths[i], prefix, out);
-		else
-			stored[i] = encode_cut(e, &at, plain + pos, lengths[i], prefix, out);
+		stored[i] = cut ? encode_cut(e, &at, plain + pos, lengths[i], prefix, out) :
+				  encode_prefixed(e, plain + pos, lengths[i], prefix, out);
 		out += stored[i].len;
 		pos += lengths[i];
 	}
-	if (e->no_memory || (e->slow && !new_prefixed(e)))
-		return art_fail_memory(err);
-	return 0;
+	return e->no_memory ? art_fail_memory(err) : 0;
 }

@@ -15,12 +15,12 @@
 #define ART_PREFIX_DEFAULT (1024 * 1024)
 #define ART_LEVEL_DEFAULT 12
 #define ART_LEVEL_MAX 19
+#define ART_LEVEL_BEST (ART_LEVEL_MAX + 1) /* --level max */
 
 struct art_encoder;
 
-/* LEVEL 1..19; MAX: the slow and thorough way, whatever LEVEL says. */
-int art_encoder_new(struct art_encoder **out, int level, bool max, uint32_t prefix,
-		    struct art_err *err);
+/* LEVEL: 1..ART_LEVEL_BEST. */
+int art_encoder_new(struct art_encoder **out, int level, uint32_t prefix, struct art_err *err);
 void art_encoder_free(struct art_encoder *e);
 
 struct art_stored {
@@ -30,11 +30,11 @@ struct art_stored {
 
 /*
  * The COUNT chunks of LENGTHS bytes lie one behind the other in PLAIN: the stored rows of one group, at most
- * ART_GROUP_MAX bytes. Their stored bytes go one behind the other to OUT, which holds as many bytes as PLAIN.
+ * ART_GROUP_MAX bytes; PROGRAMS: most of them are machine code, which is searched in another way. Their stored bytes go one behind the other to OUT, which holds as many bytes as PLAIN.
  * Every compressed chunk has been decoded and compared before this returns 0.
  */
 int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_t *lengths,
-		      size_t count, uint8_t *out, struct art_stored *stored,
+		      size_t count, bool programs, uint8_t *out, struct art_stored *stored,
 		      struct art_err *err);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Cutting: where files start, where the content says so, and around runs of zero bytes. */
+#include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ struct cutter {
 	bool group_due;     /* the next chunk begins a group */
 	struct limits limits;
 	bool head;          /* the page that comes is the first of a file */
+	bool program;       /* what is pending is of an ELF file */
 	bool packing;       /* what is pending are small files: the next one may join them */
 	uint64_t buf_off;
 	size_t buf_len;
@@ -107,9 +109,10 @@ int art_plan_add(struct art_plan *plan, struct art_cut cut, struct art_err *err)
 
 static int add_cut(struct cutter *c, uint64_t len, bool zero, struct art_err *err)
 {
-	struct art_cut cut = { (uint32_t)len, zero, false };
+	struct art_cut cut = { .len = (uint32_t)len, .zero = zero };
 
 	if (!zero) {
+		cut.program = c->program;
 		cut.group = c->group_due || c->group + len > ART_GROUP_MAX;
 		c->group = (cut.group ? 0 : c->group) + len;
 		c->group_due = false;
@@ -174,6 +177,8 @@ static int add_page(struct cutter *c, const uint8_t *page, uint32_t len, struct 
 	if (c->pending + len > c->limits.most)
 		code = flush_chunk(c, err);
 	c->pending += len;
+	if (c->head)
+		c->program = len > SELFMAG && memcmp(page, ELFMAG, SELFMAG) == 0;
 	if (code == 0 && (c->head || (c->pending >= c->limits.least &&
 				      content_cuts(page, len, c->limits.rarity))))
 		code = flush_chunk(c, err);
@@ -316,6 +321,7 @@ static int cut_stretch(struct cutter *c, const struct art_region *r, uint64_t of
 			return code;
 	}
 	c->packing = r->type == ART_REGION_SMALL;
+	c->program = c->program && off != r->offset;
 	c->head = r->type == ART_REGION_FILE && off == r->offset && c->chunk != ART_CHUNK_MAX;
 	switch (r->type) {
 	case ART_REGION_FREE:

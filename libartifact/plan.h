@@ -31,6 +31,7 @@ struct art_cut {
 	uint32_t len;
 	bool zero;
 	bool group; /* a group starts here at the latest */
+	bool program; /* of an ELF file of more than 16 KiB */
 };
 
 struct art_plan {

@@ -36,7 +36,8 @@ static int encode_job(struct worker *w, struct art_job *job)
 	uint8_t digest[ART_SHA256_LEN];
 	size_t i;
 	int code = art_encoder_group(w->encoder, job->plain, job->lengths, job->count,
-				     job->out, job->stored, &job->err);
+				     job->program_len > job->plain_len / 2, job->out, job->stored,
+				     &job->err);
 
 	for (i = 0; code == 0 && i < job->count; i++) {
 		code = art_digest_once(w->sha256, at, job->stored[i].len, digest, &job->err);
@@ -73,13 +74,13 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static int start_worker(struct art_pool *p, struct worker *w, int level, bool max,
-			uint32_t prefix, struct art_err *err)
+static int start_worker(struct art_pool *p, struct worker *w, int level, uint32_t prefix,
+			struct art_err *err)
 {
 	int code;
 
 	w->pool = p;
-	code = art_encoder_new(&w->encoder, level, max, prefix, err);
+	code = art_encoder_new(&w->encoder, level, prefix, err);
 	if (code == 0)
 		code = art_sha256_new(&w->sha256, err);
 	if (code < 0)
@@ -90,8 +91,8 @@ static int start_worker(struct art_pool *p, struct worker *w, int level, bool ma
 	return 0;
 }
 
-int art_pool_new(struct art_pool **out, unsigned int threads, int level, bool max,
-		 uint32_t prefix, struct art_err *err)
+int art_pool_new(struct art_pool **out, unsigned int threads, int level, uint32_t prefix,
+		 struct art_err *err)
 {
 	struct art_pool *p = calloc(1, sizeof(*p));
 	size_t i;
@@ -114,7 +115,7 @@ int art_pool_new(struct art_pool **out, unsigned int threads, int level, bool ma
 	if (!p->jobs || !p->workers)
 		code = art_fail_memory(err);
 	for (i = 0; code == 0 && i < threads; i++)
-		code = start_worker(p, &p->workers[i], level, max, prefix, err);
+		code = start_worker(p, &p->workers[i], level, prefix, err);
 	if (code < 0) {
 		art_pool_free(p);
 		return code;
@@ -161,6 +162,7 @@ struct art_job *art_pool_get(struct art_pool *p)
 	if (!empty)
 		return NULL;
 	job->plain_len = 0;
+	job->program_len = 0;
 	job->count = 0;
 	return job;
 }

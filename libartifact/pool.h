@@ -14,6 +14,7 @@ struct art_job {
 	/* Filled in by the caller before submitting. */
 	uint8_t *plain;                    /* ART_GROUP_MAX bytes of room */
 	size_t plain_len;
+	size_t program_len;                /* of plain_len: bytes of programs */
 	size_t count;                      /* chunks, at most ART_JOB_CHUNKS */
 	uint32_t lengths[ART_JOB_CHUNKS];
 	uint32_t rows[ART_JOB_CHUNKS];     /* for the caller */
@@ -28,8 +29,8 @@ struct art_job {
 
 struct art_pool;
 
-int art_pool_new(struct art_pool **out, unsigned int threads, int level, bool max,
-		 uint32_t prefix, struct art_err *err);
+int art_pool_new(struct art_pool **out, unsigned int threads, int level, uint32_t prefix,
+		 struct art_err *err);
 /* Waits for the threads; jobs under way are thrown away. */
 void art_pool_free(struct art_pool *pool);
 

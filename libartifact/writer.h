@@ -31,8 +31,7 @@ struct art_write_doc {
 typedef void (*art_progress_fn)(void *ctx, uint64_t done, uint64_t total);
 
 struct art_write_options {
-	int level;                /* zstd level 1..19 */
-	bool max;                 /* --level max: 256 KiB chunks, each in two ways, the shorter kept */
+	int level;                /* 1..ART_LEVEL_BEST */
 	unsigned int jobs;        /* threads, >= 1 */
 	size_t sig_room;          /* bytes of manifest.sig, multiple of 4096 */
 	art_progress_fn progress; /* may be NULL */

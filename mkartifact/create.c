@@ -334,7 +334,7 @@ static int read_earlier(struct job *j, const char *path, struct art_err *err)
 static int write_artifact(struct job *j, struct art_err *err)
 {
 	struct art_write_payload payloads[PAYLOADS_MAX];
-	struct art_write_options opt = { .level = j->c.level, .max = j->c.max, .jobs = j->c.jobs,
+	struct art_write_options opt = { .level = j->c.level, .jobs = j->c.jobs,
 					 .sig_room = ART_SIG_MEMBER_DEFAULT,
 					 .progress = progress_update };
 	uint64_t total = 0;

@@ -29,7 +29,6 @@ struct mk_create {
 	size_t earlier_count;
 	char *earlier[MK_EARLIER_MAX]; /* paths of artifacts */
 	int level;
-	bool max;
 	unsigned int jobs;
 	bool no_sbom;
 	size_t from_count;

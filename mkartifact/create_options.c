@@ -205,9 +205,10 @@ static int parse_level(struct mk_create *c, const char *text, struct art_err *er
 	uint64_t v;
 	int code;
 
-	c->max = strcmp(text, "max") == 0;
-	if (c->max)
+	if (strcmp(text, "max") == 0) {
+		c->level = ART_LEVEL_BEST;
 		return 0;
+	}
 	code = parse_number(text, ART_LEVEL_MAX, &v, "level", err);
 	if (code == 0 && v == 0)
 		code = art_fail(err, ART_E_USAGE, "--level is 1..%d or max", ART_LEVEL_MAX);

@@ -19,6 +19,7 @@ static uint32_t lengths[4096];
 static struct art_stored stored[4096];
 static struct art_stored stored_again[4096];
 static uint64_t seed;
+static bool programs;
 
 static uint32_t noise(void)
 {
@@ -53,15 +54,16 @@ static void fill_text(uint8_t *at, size_t len)
 static void setup(void)
 {
 	seed = 1;
+	programs = false;
 	memset(plain, 0, sizeof(plain));
 }
 
-static struct art_encoder *encoder(int level, bool max, uint32_t prefix)
+static struct art_encoder *encoder(int level, uint32_t prefix)
 {
 	struct art_encoder *e;
 	struct art_err err;
 
-	ck_assert_int_eq(art_encoder_new(&e, level, max, prefix, &err), 0);
+	ck_assert_int_eq(art_encoder_new(&e, level, prefix, &err), 0);
 	return e;
 }
 
@@ -95,7 +97,7 @@ static size_t round_trip(struct art_encoder *e, size_t count, uint32_t prefix)
 {
 	struct art_err err;
 
-	ck_assert_int_eq(art_encoder_group(e, plain, lengths, count, out, stored, &err), 0);
+	ck_assert_int_eq(art_encoder_group(e, plain, lengths, count, programs, out, stored, &err), 0);
 	return decode(count, prefix);
 }
 
@@ -140,30 +142,31 @@ static size_t mix(void)
 
 static const struct {
 	int level;
-	bool max;
 	uint32_t prefix;
 } ways[] = {
-	{ 1, false, 1024 * 1024 },  { 3, false, 256 * 1024 }, { 9, false, 64 * 1024 },
-	{ 12, false, 1024 * 1024 }, { 19, false, 300000 },    { 12, false, 1000 },
-	{ 5, false, 0 },	    { 12, true, 64 * 1024 },
+	{ 1, 1024 * 1024 },  { 3, 256 * 1024 }, { 9, 64 * 1024 },
+	{ 12, 1024 * 1024 }, { 19, 300000 },    { 12, 1000 },
+	{ 5, 0 },	     { ART_LEVEL_BEST, 64 * 1024 },
 };
 
 START_TEST(mixed)
 {
 	uint32_t prefix = ways[_i].prefix;
-	struct art_encoder *e = encoder(ways[_i].level, ways[_i].max, prefix);
+	struct art_encoder *e = encoder(ways[_i].level, prefix);
 	int round;
 
-	/* A second group in the same encoder: nothing of the first one may show. */
-	for (round = 0; round < (ways[_i].max ? 1 : 2); round++)
+	/* More groups in the same encoder: nothing of the first one may show. */
+	for (round = 0; round < 3; round++) {
+		programs = round == 1;
 		round_trip(e, mix(), prefix);
+	}
 	art_encoder_free(e);
 }
 END_TEST
 
 START_TEST(tiny)
 {
-	struct art_encoder *e = encoder(12, false, ART_PREFIX_DEFAULT);
+	struct art_encoder *e = encoder(12, ART_PREFIX_DEFAULT);
 	uint32_t n;
 	size_t i;
 
@@ -180,7 +183,7 @@ END_TEST
 
 START_TEST(incompressible_is_raw)
 {
-	struct art_encoder *e = encoder(12, _i != 0, ART_PREFIX_DEFAULT);
+	struct art_encoder *e = encoder(_i ? ART_LEVEL_BEST : 12, ART_PREFIX_DEFAULT);
 	size_t i;
 
 	fill_noise(plain, 8 * 32768);
@@ -195,7 +198,7 @@ END_TEST
 
 START_TEST(zeros)
 {
-	struct art_encoder *e = encoder(12, false, ART_PREFIX_DEFAULT);
+	struct art_encoder *e = encoder(12, ART_PREFIX_DEFAULT);
 
 	equal_lengths(128, 32768);
 	ck_assert_uint_lt(round_trip(e, 128, ART_PREFIX_DEFAULT), 128 * 40);
@@ -207,7 +210,7 @@ END_TEST
 START_TEST(prefix_is_used_and_kept)
 {
 	uint32_t prefix = 64 * 1024;
-	struct art_encoder *e = encoder(12, _i != 0, prefix);
+	struct art_encoder *e = encoder(_i ? ART_LEVEL_BEST : 12, prefix);
 
 	fill_noise(plain, sizeof(plain));
 	memcpy(plain + 2 * 32768, plain + 32768, 32768);
@@ -224,7 +227,7 @@ END_TEST
 /* A match that runs on through many chunks is cut at each of their borders. */
 START_TEST(matches_across_borders)
 {
-	struct art_encoder *e = encoder(12, false, ART_PREFIX_DEFAULT);
+	struct art_encoder *e = encoder(12, ART_PREFIX_DEFAULT);
 	size_t i, raw = 0;
 
 	fill_noise(plain, 200000);
@@ -243,7 +246,7 @@ END_TEST
 /* Chunks of several blocks cost no more than the same in small ones. */
 START_TEST(large_chunks)
 {
-	struct art_encoder *e = encoder(6, false, ART_PREFIX_DEFAULT);
+	struct art_encoder *e = encoder(6, ART_PREFIX_DEFAULT);
 	size_t small, large;
 
 	fill_text(plain, ART_GROUP_MAX);
@@ -264,8 +267,8 @@ END_TEST
 /* A new encoder and a used one give the same bytes: what threads depend on. */
 START_TEST(no_memory_of_earlier_groups)
 {
-	struct art_encoder *used = encoder(12, false, ART_PREFIX_DEFAULT);
-	struct art_encoder *fresh = encoder(12, false, ART_PREFIX_DEFAULT);
+	struct art_encoder *used = encoder(12, ART_PREFIX_DEFAULT);
+	struct art_encoder *fresh = encoder(12, ART_PREFIX_DEFAULT);
 	size_t count, len;
 
 	fill_text(plain, ART_GROUP_MAX);
@@ -291,8 +294,10 @@ START_TEST(levels)
 
 	fill_text(plain, ART_CHUNK_MAX);
 	equal_lengths(32, 32768);
-	for (level = 1; level <= ART_LEVEL_MAX; level += 6) {
-		struct art_encoder *e = encoder(level, false, ART_PREFIX_DEFAULT);
+	/* From here on programs are looked through by the optimal parser, with tables that are too small for text. */
+	programs = _i != 0;
+	for (level = programs ? 11 : 1; level <= ART_LEVEL_BEST; level++) {
+		struct art_encoder *e = encoder(level, ART_PREFIX_DEFAULT);
 
 		len = round_trip(e, 32, ART_PREFIX_DEFAULT);
 		ck_assert_uint_le(len, last + last / 50);
@@ -304,12 +309,12 @@ END_TEST
 
 START_TEST(too_large)
 {
-	struct art_encoder *e = encoder(1, false, ART_PREFIX_DEFAULT);
+	struct art_encoder *e = encoder(1, ART_PREFIX_DEFAULT);
 	struct art_err err;
 
 	equal_lengths(4, ART_CHUNK_MAX);
 	lengths[4] = 1;
-	ck_assert_int_eq(art_encoder_group(e, plain, lengths, 5, out, stored, &err), ART_E_FAILED);
+	ck_assert_int_eq(art_encoder_group(e, plain, lengths, 5, programs, out, stored, &err), ART_E_FAILED);
 	art_encoder_free(e);
 	art_encoder_free(NULL);
 }
@@ -330,7 +335,7 @@ int main(void)
 	tcase_add_test(t, matches_across_borders);
 	tcase_add_test(t, large_chunks);
 	tcase_add_test(t, no_memory_of_earlier_groups);
-	tcase_add_test(t, levels);
+	tcase_add_loop_test(t, levels, 0, 2);
 	tcase_add_test(t, too_large);
 	suite_add_tcase(s, t);
 	return run_suite(s);

@@ -291,6 +291,41 @@ START_TEST(regions)
 END_TEST
 
 /* A few free bytes between files are part of the chunk before them, and zero there too. */
+/* Chunks of ELF files are told, up to where the file ends. */
+START_TEST(programs)
+{
+	struct art_region list[] = {
+		{ 0, 16 * 1024, ART_REGION_META },
+		{ 16 * 1024, 100 * 1024, ART_REGION_FILE },
+		{ 116 * 1024, 8 * 1024, ART_REGION_SMALL },
+		{ 124 * 1024, 100 * 1024, ART_REGION_FILE },
+		{ 224 * 1024, 32 * 1024, ART_REGION_DATA },
+	};
+	const struct art_regions r = { ART_ARRAY_SIZE(list), list };
+	static const struct {
+		uint64_t off;
+		const char *head;
+		bool first, second;
+	} cases[] = {
+		{ 16 * 1024, "\177ELF", true, false },
+		{ 124 * 1024, "\177ELF", false, true },
+		/* Neither a file's start nor the whole word. */
+		{ 20 * 1024, "\177ELF", false, false },
+		{ 116 * 1024, "\177ELF", false, false },
+		{ 224 * 1024, "\177ELF", false, false },
+		{ 16 * 1024, "\177ELX", false, false },
+	};
+	uint64_t at;
+
+	put_noise(0, 256 * 1024);
+	ck_assert_int_eq(pwrite(fd, cases[_i].head, 4, (off_t)cases[_i].off), 4);
+	make_good(256 * 1024, &r, CHUNK);
+	for (at = 0; at < 256 * 1024; at += cut_at(at)->len)
+		ck_assert_int_eq(cut_at(at)->program, (cases[_i].first && at >= 16 * 1024 && at < 116 * 1024) ||
+						      (cases[_i].second && at >= 124 * 1024 && at < 224 * 1024));
+}
+END_TEST
+
 START_TEST(small_gaps)
 {
 	struct art_region list[] = {
@@ -534,14 +569,16 @@ START_TEST(cut_by_many_earlier)
 }
 END_TEST
 
-/* Zero runs, and chunks that do not lie on pages, stay; groups begin where they began; a file that is shorter now is told. */
+/* Zero runs, and chunks that do not lie on pages, stay; groups begin where they began, programs are told; a file that is shorter now is an error. */
 START_TEST(cut_by_earlier_keeps)
 {
-	const struct art_cut cuts[] = { { 2 * PAGE, false, true }, { 4 * PAGE, true, false }, { 3 * PAGE, false, true },
-					{ 100, false, false }, { PAGE + 100, false, false }, { 2 * PAGE, false, false } };
-	const struct art_cut want[] = { { PAGE, false, true }, { PAGE, false, false }, { 4 * PAGE, true, false },
-					{ 2 * PAGE, false, true }, { PAGE, false, false }, { 100, false, false },
-					{ PAGE + 100, false, false }, { 2 * PAGE, false, false } };
+	const struct art_cut cuts[] = { { 2 * PAGE, false, true, true }, { 4 * PAGE, true, false, false },
+					{ 3 * PAGE, false, true, false }, { 100, false, false, true },
+					{ PAGE + 100, false, false, false }, { 2 * PAGE, false, false, false } };
+	const struct art_cut want[] = { { PAGE, false, true, true }, { PAGE, false, false, true },
+					{ 4 * PAGE, true, false, false }, { 2 * PAGE, false, true, false },
+					{ PAGE, false, false, false }, { 100, false, false, true },
+					{ PAGE + 100, false, false, false }, { 2 * PAGE, false, false, false } };
 	struct art_plan finer = { .count = 0 };
 	struct art_earlier *e = NULL;
 	struct art_err err;
@@ -561,6 +598,7 @@ START_TEST(cut_by_earlier_keeps)
 		ck_assert_uint_eq(finer.cuts[i].len, want[i].len);
 		ck_assert(finer.cuts[i].zero == want[i].zero);
 		ck_assert(finer.cuts[i].group == want[i].group);
+		ck_assert(finer.cuts[i].program == want[i].program);
 	}
 	art_plan_clear(&finer);
 	ck_assert_int_eq(ftruncate(fd, PAGE), 0);
@@ -584,6 +622,8 @@ int main(void)
 	tcase_add_test(t, holes_are_not_read);
 	tcase_add_test(t, sparse_or_not);
 	tcase_add_test(t, regions);
+	tcase_add_loop_test(t, programs, 0, 6);
+	tcase_add_loop_test(t, programs, 0, 6);
 	tcase_add_test(t, small_gaps);
 	tcase_add_test(t, across_segments);
 	tcase_add_test(t, reading_a_view);

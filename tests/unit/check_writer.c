@@ -12,6 +12,7 @@
 #include <check.h>
 
 #include "libartifact/blob.h"
+#include "libartifact/encode.h"
 #include "libartifact/io.h"
 #include "libartifact/reader.h"
 #include "libartifact/writer.h"
@@ -201,7 +202,7 @@ START_TEST(the_thorough_way)
 {
 	struct art_write_options opt = options(2);
 
-	opt.max = true;
+	opt.level = ART_LEVEL_BEST;
 	/* Little, because it is slow. */
 	ck_assert_int_eq(ftruncate(fd, (off_t)ART_MIB), 0);
 	ck_assert_int_eq(write_image(ART_MIB, NULL, &opt), 0);
