@@ -109,7 +109,7 @@ static size_t workspace_size(void)
 {
 	static const unsigned long long lengths[] = { 1, 16 * 1024, 128 * 1024, 256 * 1024,
 						      ART_PATCH_RECORD_MAX };
-	size_t most = 0, i;
+	size_t most = ART_PATCH_WINDOW_MAX, i;
 	int level;
 
 	for (level = 1; level <= ART_RECIPE_LEVEL_MAX; level++) {
@@ -149,13 +149,29 @@ void art_repacker_free(struct art_repacker *r)
 	free(r);
 }
 
+uint8_t *art_repacker_room(struct art_repacker *r)
+{
+	return r->workspace;
+}
+
+/* In SIZE bytes of the workspace. Made anew each time: libzstd wants to shrink a context that has been too large for long, and
+ * then fails. */
+static size_t compress_in(struct art_repacker *r, size_t size, int level, const uint8_t *plain, size_t len)
+{
+	ZSTD_CCtx *cctx = ZSTD_initStaticCCtx(r->workspace, size);
+
+	return cctx ? ZSTD_compressCCtx(cctx, r->out, OUT_MAX, plain, len, level) : (size_t)-1;
+}
+
 size_t art_repack(struct art_repacker *r, int level, const uint8_t *plain, size_t len,
 		  uint8_t *out, size_t room)
 {
-	/* Made anew each time: libzstd wants to shrink a context that has been too large for long, and then fails. */
-	ZSTD_CCtx *cctx = ZSTD_initStaticCCtx(r->workspace, r->size);
-	size_t n = cctx ? ZSTD_compressCCtx(cctx, r->out, OUT_MAX, plain, len, level) : 0;
+	/* libzstd fills a workspace from both ends: in one of the right size it touches the same memory as what was there before. */
+	size_t need = ZSTD_estimateCCtxSize_usingCParams(ZSTD_getCParams(level, len, 0));
+	size_t n = compress_in(r, need < r->size ? need : r->size, level, plain, len);
 
+	if (ZSTD_isError(n))
+		n = compress_in(r, r->size, level, plain, len);
 	if (ZSTD_isError(n) || n > room)
 		return 0;
 	memcpy(out, r->out, n);

@@ -47,10 +47,14 @@ int art_recipe_get(struct art_recipe *r, const uint8_t **p, const uint8_t *end,
 /* Written at P, which has ART_RECIPE_ROOM; returns what follows it. */
 uint8_t *art_recipe_put(uint8_t *p, const struct art_recipe *r);
 
-/* Compresses as the codec asks. Allocates only when it is made: some 19 MiB, touched as far as the level needs (15: 3 MiB). */
+/* Compresses as the codec asks. Allocates only when it is made: some 19 MiB, touched as far as the level needs (15, blocks of
+ * 128 KiB: 2 MiB). */
 struct art_repacker;
 int art_repacker_new(struct art_repacker **out, struct art_err *err);
 void art_repacker_free(struct art_repacker *r);
+
+/* ART_PATCH_WINDOW_MAX bytes of that memory, the caller's until it calls art_repack: what is compressed has been made by then. */
+uint8_t *art_repacker_room(struct art_repacker *r);
 
 /* The length at OUT; 0: it does not fit into ROOM. LEVEL: 1 .. ART_RECIPE_LEVEL_MAX; LEN: 1 .. 1 MiB. */
 size_t art_repack(struct art_repacker *r, int level, const uint8_t *plain, size_t len,

@@ -15,7 +15,7 @@ struct art_patch_decoder {
 	uint8_t *program;
 	struct art_repacker *repacker;
 	struct art_recipe *recipe;
-	uint8_t *inner_window; /* ART_PATCH_WINDOW_MAX */
+	uint8_t *inner_window; /* ART_PATCH_WINDOW_MAX; the repacker's, which comes after it */
 	uint8_t *inner;        /* ART_PATCH_RECORD_MAX */
 };
 
@@ -28,9 +28,8 @@ int art_patch_decoder_new(struct art_patch_decoder **out, struct art_err *err)
 		return art_fail_memory(err);
 	d->program = malloc(ART_DIFF_PROGRAM_MAX);
 	d->recipe = malloc(sizeof(*d->recipe));
-	d->inner_window = malloc(ART_PATCH_WINDOW_MAX);
 	d->inner = malloc(ART_PATCH_RECORD_MAX);
-	code = d->program && d->recipe && d->inner_window && d->inner ?
+	code = d->program && d->recipe && d->inner ?
 		       art_unframer_new(&d->unframer, err) : art_fail_memory(err);
 	if (code == 0)
 		code = art_repacker_new(&d->repacker, err);
@@ -38,6 +37,7 @@ int art_patch_decoder_new(struct art_patch_decoder **out, struct art_err *err)
 		art_patch_decoder_free(d);
 		return code;
 	}
+	d->inner_window = art_repacker_room(d->repacker);
 	*out = d;
 	return 0;
 }
@@ -50,7 +50,6 @@ void art_patch_decoder_free(struct art_patch_decoder *d)
 	art_repacker_free(d->repacker);
 	free(d->program);
 	free(d->recipe);
-	free(d->inner_window);
 	free(d->inner);
 	free(d);
 }
