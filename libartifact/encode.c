@@ -22,9 +22,15 @@
 /* The shortest match that a frame can say. */
 #define MATCH_MIN 3
 
-/* ZSTD_c_useBlockSplitter; libzstd 1.5.6 has another name for it. */
+/* ZSTD_c_useBlockSplitter; later versions of libzstd have another name for it. */
 #define BLOCK_SPLITTER ZSTD_c_experimentalParam13
 #define OFF 2
+
+/* libzstd 1.5.4 counts no room for the end of each block, of which the smallest window makes so many. */
+#define FOUND_BLOCKS (ART_GROUP_MAX / 1024 + 1)
+
+/* From so many bytes on libzstd finds one sequence at least, be it one of literals alone. */
+#define FOUND_FROM 64
 
 /* So many sequences a chunk has at most, its blocks' delimiters counted. */
 #define CUT_MAX (ART_CHUNK_MAX / MATCH_MIN + ART_CHUNK_MAX / ZSTD_BLOCKSIZE_MAX)
@@ -61,8 +67,8 @@ struct search {
 };
 
 /*
- * Our levels. A small window makes each of libzstd's levels cheaper and weaker than in a solid stream, so a level of ours
- * borrows from a higher one, such that size (within 8 %) and CPU stay beside solid `zstd -N`.
+ * Our levels, chosen such that size (within 8 %) and CPU stay beside solid `zstd -N`: a small window makes each of libzstd's levels
+ * cheaper and weaker than in a solid stream. From 11 to 14 what is spent more is spent on programs.
  */
 static const struct levels {
 	struct search text, programs;
@@ -125,7 +131,10 @@ static bool set_up_finder(ZSTD_CCtx *c, const struct search *s, uint32_t prefix)
 	       set(c, ZSTD_c_targetLength, s->target_length);
 }
 
-/* It looks for nothing: the level is how hard libzstd tries for short tables of literals, the shortest match how many sequences it takes. */
+/*
+ * It looks for nothing: the level is how hard libzstd tries for short tables of literals, the shortest match how
+ * many sequences it takes.
+ */
 static bool set_up_coder(ZSTD_CCtx *c)
 {
 	return set(c, ZSTD_c_compressionLevel, ART_LEVEL_MAX) && set(c, ZSTD_c_windowLog, 20) &&
@@ -146,14 +155,15 @@ int art_encoder_new(struct art_encoder **out, int level, uint32_t prefix, struct
 	e->coder = ZSTD_createCCtx();
 	e->prefixed = ZSTD_createCCtx();
 	e->decoder = ZSTD_createDCtx();
-	e->found_room = ZSTD_sequenceBound(ART_GROUP_MAX);
+	e->found_room = ZSTD_sequenceBound(ART_GROUP_MAX) + FOUND_BLOCKS;
 	/* Far more than is used; pages that are not touched cost nothing. */
 	e->found = malloc(e->found_room * sizeof(*e->found));
 	e->cut = malloc(CUT_MAX * sizeof(*e->cut));
 	e->check = malloc(ZSTD_COMPRESSBOUND(ART_CHUNK_MAX));
 	if (!e->finder || !e->coder || !e->prefixed || !e->decoder || !e->found || !e->cut || !e->check ||
 	    !set_up_coder(e->coder) ||
-	    !set(e->prefixed, ZSTD_c_compressionLevel, level < ART_LEVEL_BEST ? level : ART_LEVEL_MAX)) {
+	    !set(e->prefixed, ZSTD_c_compressionLevel,
+		 level < ART_LEVEL_BEST ? level : ART_LEVEL_MAX)) {
 		art_encoder_free(e);
 		return art_fail_memory(err);
 	}
@@ -282,6 +292,22 @@ static struct art_stored encode_cut(struct art_encoder *e, struct cursor *at,
 	return (struct art_stored){ ART_ROW_ZSTD, (uint32_t)n };
 }
 
+/* The matches of a group. False: there is no memory, or libzstd cannot, and each chunk is coded for itself. */
+static bool find(struct art_encoder *e, const struct search *s, const uint8_t *plain, size_t len)
+{
+	/* After a group that failed, libzstd takes no parameters before this. */
+	ZSTD_CCtx_reset(e->finder, ZSTD_reset_session_only);
+	if (!set_up_finder(e->finder, s, e->prefix))
+		return false;
+	e->found_count = ZSTD_generateSequences(e->finder, e->found, e->found_room, plain, len);
+	if (failed(e, e->found_count))
+		return false;
+	/* libzstd 1.5.4 keeps it to itself when there is no room for its tables. */
+	if (e->found_count == 0 && len >= FOUND_FROM)
+		e->no_memory = true;
+	return !e->no_memory;
+}
+
 int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_t *lengths,
 		      size_t count, bool programs, uint8_t *out, struct art_stored *stored,
 		      struct art_err *err)
@@ -296,10 +322,7 @@ int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_
 	if (total > ART_GROUP_MAX)
 		return art_fail(err, ART_E_FAILED, "a group of %zu bytes is too large", total);
 	e->no_memory = false;
-	if (!set_up_finder(e->finder, programs ? &level->programs : &level->text, e->prefix))
-		return art_fail(err, ART_E_FAILED, "libzstd does not take the parameters of level %d", e->level);
-	e->found_count = ZSTD_generateSequences(e->finder, e->found, e->found_room, plain, total);
-	cut = !failed(e, e->found_count);
+	cut = find(e, programs ? &level->programs : &level->text, plain, total);
 	for (i = 0; i < count; i++) {
 		size_t prefix = pos < e->prefix ? pos : e->prefix;
 

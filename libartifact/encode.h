@@ -30,7 +30,8 @@ struct art_stored {
 
 /*
  * The COUNT chunks of LENGTHS bytes lie one behind the other in PLAIN: the stored rows of one group, at most
- * ART_GROUP_MAX bytes; PROGRAMS: most of them are machine code, which is searched in another way. Their stored bytes go one behind the other to OUT, which holds as many bytes as PLAIN.
+ * ART_GROUP_MAX bytes. PROGRAMS: most of them are machine code, which is searched in another way. Their stored
+ * bytes go one behind the other to OUT, which holds as many bytes as PLAIN.
  * Every compressed chunk has been decoded and compared before this returns 0.
  */
 int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_t *lengths,

@@ -7,7 +7,7 @@
 
 /*
  * Decoding. The decoder allocates only when it is made, so it can run in a sandbox. Memory: about 24 MiB, touched as far as
- * codec 2 is met (some 6 MiB for squashfs as mksquashfs makes it) and programs are long. Stored bytes must have been compared with their digest; what comes out must be compared with the rows'.
+ * codec 2 is met (some 4 MiB for squashfs as mksquashfs makes it) and programs are long. Stored bytes must have been compared with their digest; what comes out must be compared with the rows'.
  */
 struct art_patch_decoder;
 int art_patch_decoder_new(struct art_patch_decoder **out, struct art_err *err);

@@ -31,7 +31,7 @@ struct art_cut {
 	uint32_t len;
 	bool zero;
 	bool group; /* a group starts here at the latest */
-	bool program; /* of an ELF file of more than 16 KiB */
+	bool program; /* of an ELF file of more than 16 KiB: of the first run of its blocks */
 };
 
 struct art_plan {

@@ -267,13 +267,19 @@ END_TEST
 /* A new encoder and a used one give the same bytes: what threads depend on. */
 START_TEST(no_memory_of_earlier_groups)
 {
-	struct art_encoder *used = encoder(12, ART_PREFIX_DEFAULT);
-	struct art_encoder *fresh = encoder(12, ART_PREFIX_DEFAULT);
+	int level = _i / 2 ? 13 : ART_LEVEL_BEST;
+	struct art_encoder *used = encoder(level, ART_PREFIX_DEFAULT);
+	struct art_encoder *fresh = encoder(level, ART_PREFIX_DEFAULT);
 	size_t count, len;
 
+	/* Text, programs and text, or the other way round; a small group after a large one. */
 	fill_text(plain, ART_GROUP_MAX);
 	equal_lengths(128, 32768);
+	programs = _i % 2 != 0;
 	round_trip(used, 128, ART_PREFIX_DEFAULT);
+	programs = !programs;
+	round_trip(used, 3, ART_PREFIX_DEFAULT);
+	programs = !programs;
 	count = mix();
 	len = round_trip(used, count, ART_PREFIX_DEFAULT);
 	memcpy(again, out, len);
@@ -334,7 +340,7 @@ int main(void)
 	tcase_add_loop_test(t, prefix_is_used_and_kept, 0, 2);
 	tcase_add_test(t, matches_across_borders);
 	tcase_add_test(t, large_chunks);
-	tcase_add_test(t, no_memory_of_earlier_groups);
+	tcase_add_loop_test(t, no_memory_of_earlier_groups, 0, 4);
 	tcase_add_loop_test(t, levels, 0, 2);
 	tcase_add_test(t, too_large);
 	suite_add_tcase(s, t);

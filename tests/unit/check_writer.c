@@ -198,12 +198,11 @@ START_TEST(round_trip)
 }
 END_TEST
 
-START_TEST(the_thorough_way)
+START_TEST(the_last_level)
 {
 	struct art_write_options opt = options(2);
 
 	opt.level = ART_LEVEL_BEST;
-	/* Little, because it is slow. */
 	ck_assert_int_eq(ftruncate(fd, (off_t)ART_MIB), 0);
 	ck_assert_int_eq(write_image(ART_MIB, NULL, &opt), 0);
 	check_artifact(image, ART_MIB);
@@ -431,7 +430,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, round_trip);
-	tcase_add_test(t, the_thorough_way);
+	tcase_add_test(t, the_last_level);
 	tcase_add_test(t, threads_do_not_show);
 	tcase_add_test(t, small_images);
 	tcase_add_test(t, free_regions_are_zero);
