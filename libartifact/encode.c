@@ -70,29 +70,37 @@ struct search {
  * Our levels, chosen such that size (within 8 %) and CPU stay beside solid `zstd -N`: a small window makes each of libzstd's levels
  * cheaper and weaker than in a solid stream. From 11 to 14 what is spent more is spent on programs.
  */
+#define LAZY(n) { .level = (n), .match_min = 4 }
+#define OPTIMAL(n) { .level = (n), .match_min = MATCH_MIN }
+#define SMALL(hash, chain, search, target) \
+	{ .level = 16, .match_min = MATCH_MIN, .hash_log = (hash), .chain_log = (chain), \
+	  .search_log = (search), .target_length = (target) }
+
 static const struct levels {
-	struct search text, programs;
+	struct search text;
+	struct search programs; /* level 0: as text */
 } table[ART_LEVEL_BEST + 1] = {
-	[1] = { { .level = 1 }, { .level = 1 } },
-	[2] = { { .level = 3 }, { .level = 3 } },
-	[3] = { { 5, 4, 0, 0, 0, 0 }, { 5, 4, 0, 0, 0, 0 } },
-	[4] = { { 6, 4, 0, 0, 0, 0 }, { 6, 4, 0, 0, 0, 0 } },
-	[5] = { { 7, 4, 0, 0, 0, 0 }, { 7, 4, 0, 0, 0, 0 } },
-	[6] = { { 8, 4, 0, 0, 0, 0 }, { 8, 4, 0, 0, 0, 0 } },
-	[7] = { { 9, 4, 0, 0, 0, 0 }, { 9, 4, 0, 0, 0, 0 } },
-	[8] = { { 9, 4, 0, 0, 0, 0 }, { 9, 4, 0, 0, 0, 0 } },
-	[9] = { { 10, 4, 0, 0, 0, 0 }, { 10, 4, 0, 0, 0, 0 } },
-	[10] = { { 10, 4, 0, 0, 0, 0 }, { 12, 4, 0, 0, 0, 0 } },
-	[11] = { { 10, 4, 0, 0, 0, 0 }, { 16, 3, 16, 17, 2, 12 } },
-	[12] = { { 10, 4, 0, 0, 0, 0 }, { 16, 3, 16, 17, 2, 16 } },
-	[13] = { { 12, 4, 0, 0, 0, 0 }, { 16, 3, 16, 18, 3, 24 } },
-	[14] = { { 12, 4, 0, 0, 0, 0 }, { 16, 3, 18, 19, 3, 32 } },
-	[15] = { { 16, 3, 18, 19, 3, 32 }, { 16, 3, 18, 19, 3, 32 } },
-	[16] = { { 17, 3, 0, 0, 4, 0 }, { 17, 3, 0, 0, 4, 0 } },
-	[17] = { { 18, 3, 0, 0, 4, 0 }, { 18, 3, 0, 0, 4, 0 } },
-	[18] = { { 18, 3, 0, 0, 0, 0 }, { 18, 3, 0, 0, 0, 0 } },
-	[19] = { { 19, 3, 0, 0, 0, 0 }, { 19, 3, 0, 0, 0, 0 } },
-	[ART_LEVEL_BEST] = { { 19, 3, 0, 0, 9, 999 }, { 19, 3, 0, 0, 9, 999 } },
+	[1] = { .text = { .level = 1 } },
+	[2] = { .text = { .level = 3 } },
+	[3] = { .text = LAZY(5) },
+	[4] = { .text = LAZY(6) },
+	[5] = { .text = LAZY(7) },
+	[6] = { .text = LAZY(8) },
+	[7] = { .text = LAZY(9) },
+	[8] = { .text = LAZY(9) },
+	[9] = { .text = LAZY(10) },
+	[10] = { .text = LAZY(10), .programs = LAZY(12) },
+	[11] = { .text = LAZY(10), .programs = SMALL(16, 17, 2, 12) },
+	[12] = { .text = LAZY(10), .programs = SMALL(16, 17, 2, 16) },
+	[13] = { .text = LAZY(12), .programs = SMALL(16, 18, 3, 24) },
+	[14] = { .text = LAZY(12), .programs = SMALL(18, 19, 3, 32) },
+	[15] = { .text = SMALL(18, 19, 3, 32) },
+	[16] = { .text = { .level = 17, .match_min = MATCH_MIN, .search_log = 4 } },
+	[17] = { .text = { .level = 18, .match_min = MATCH_MIN, .search_log = 4 } },
+	[18] = { .text = OPTIMAL(18) },
+	[19] = { .text = OPTIMAL(19) },
+	[ART_LEVEL_BEST] = { .text = { .level = 19, .match_min = MATCH_MIN, .search_log = 9,
+				       .target_length = 999 } },
 };
 
 static int window_log(uint32_t prefix)
@@ -322,7 +330,7 @@ int art_encoder_group(struct art_encoder *e, const uint8_t *plain, const uint32_
 	if (total > ART_GROUP_MAX)
 		return art_fail(err, ART_E_FAILED, "a group of %zu bytes is too large", total);
 	e->no_memory = false;
-	cut = find(e, programs ? &level->programs : &level->text, plain, total);
+	cut = find(e, programs && level->programs.level ? &level->programs : &level->text, plain, total);
 	for (i = 0; i < count; i++) {
 		size_t prefix = pos < e->prefix ? pos : e->prefix;
 

@@ -267,7 +267,7 @@ END_TEST
 /* A new encoder and a used one give the same bytes: what threads depend on. */
 START_TEST(no_memory_of_earlier_groups)
 {
-	int level = _i / 2 ? 13 : ART_LEVEL_BEST;
+	int level = _i / 2 ? 12 : ART_LEVEL_BEST;
 	struct art_encoder *used = encoder(level, ART_PREFIX_DEFAULT);
 	struct art_encoder *fresh = encoder(level, ART_PREFIX_DEFAULT);
 	size_t count, len;
