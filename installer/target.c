@@ -38,7 +38,7 @@ int target_open(struct target *t, const struct slot_part *part, struct art_err *
 	t->fd = -1;
 	t->part = part;
 	t->scratch = malloc(ART_CHUNK_MAX);
-	if (posix_memalign((void **)&t->gather, UNIT, GATHER) != 0)
+	if (posix_memalign((void **)&t->gather, UNIT, GATHER + ART_CHUNK_MAX) != 0)
 		t->gather = NULL;
 	if (!t->scratch || !t->gather)
 		return art_fail_memory(err);
@@ -157,35 +157,48 @@ int target_flush(struct target *t, struct art_err *err)
 			  art_pwrite_full(t->fd, t->gather, len, t->gather_off, t->part->path, err);
 }
 
+int target_room(struct target *t, uint64_t off, size_t len, uint8_t **room, struct art_err *err)
+{
+	int code = 0;
+
+	if (off > t->part->size || len > t->part->size - off || len > ART_CHUNK_MAX)
+		return art_fail(err, ART_E_FAILED, "writing '%s' beyond its end", t->part->path);
+	if (off != t->gather_off + t->gather_len)
+		code = target_flush(t, err);
+	if (t->gather_len == 0)
+		t->gather_off = off;
+	*room = t->gather + t->gather_len;
+	return code;
+}
+
+int target_fill(struct target *t, size_t len, struct art_err *err)
+{
+	uint64_t end = t->gather_off + t->gather_len + len;
+	/* Writes end on multiples of GATHER, so that the next begins aligned. */
+	size_t beyond = (size_t)(end % GATHER);
+	int code;
+
+	t->gather_len += len;
+	if (beyond >= t->gather_len)
+		return 0;
+	t->gather_len -= beyond;
+	code = target_flush(t, err);
+	memmove(t->gather, t->gather + (end - beyond - t->gather_off), beyond);
+	t->gather_off = end - beyond;
+	t->gather_len = beyond;
+	return code;
+}
+
 int target_write(struct target *t, const void *bytes, size_t len, uint64_t off,
 		 struct art_err *err)
 {
-	const uint8_t *p = bytes;
+	uint8_t *room;
+	int code = target_room(t, off, len, &room, err);
 
-	if (off > t->part->size || len > t->part->size - off)
-		return art_fail(err, ART_E_FAILED, "writing '%s' beyond its end", t->part->path);
-	while (len > 0) {
-		uint64_t end = t->gather_off + t->gather_len;
-		/* Writes end on multiples of GATHER, so that the next begins aligned. */
-		size_t room, n;
-		int code;
-
-		if (t->gather_len > 0 && (off != end || end % GATHER == 0)) {
-			code = target_flush(t, err);
-			if (code < 0)
-				return code;
-		}
-		if (t->gather_len == 0)
-			t->gather_off = off;
-		room = GATHER - (size_t)(off % GATHER);
-		n = len < room ? len : room;
-		memcpy(t->gather + t->gather_len, p, n);
-		t->gather_len += n;
-		p += n;
-		off += n;
-		len -= n;
-	}
-	return 0;
+	if (code < 0)
+		return code;
+	memcpy(room, bytes, len);
+	return target_fill(t, len, err);
 }
 
 int target_sync(struct target *t, struct art_err *err)

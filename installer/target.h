@@ -32,7 +32,13 @@ void target_close(struct target *t);
 int target_is_right(struct target *t, const struct art_row *row, uint64_t off, bool *right,
 		    struct art_err *err);
 
-/* Write behind each other; flush before reading back what was written. */
+/*
+ * Write LEN bytes (ART_CHUNK_MAX at most) at OFF: have them put to *ROOM, which nothing else of the target is called between, and
+ * say so with target_fill. What is not said is not written. Writes behind each other are gathered: flush before reading them back.
+ */
+int target_room(struct target *t, uint64_t off, size_t len, uint8_t **room, struct art_err *err);
+int target_fill(struct target *t, size_t len, struct art_err *err);
+/* Both, for bytes that are somewhere else. */
 int target_write(struct target *t, const void *bytes, size_t len, uint64_t off,
 		 struct art_err *err);
 int target_flush(struct target *t, struct art_err *err);

@@ -221,8 +221,9 @@ static int settle_row(struct writer *w, uint32_t i, struct art_err *err)
 {
 	struct write_sums *sums = &w->job->sums;
 	uint64_t place = w->places[i], changed = 0, off;
+	uint8_t *room = w->plain;
 	struct art_row row;
-	int code;
+	int code = 0;
 
 	art_index_row(w->index, i, &row);
 	off = w->base + row.plain_off;
@@ -236,14 +237,16 @@ static int settle_row(struct writer *w, uint32_t i, struct art_err *err)
 	if (place == SEED_DONE || place == SEED_NONE)
 		return 0;
 	w->places[i] = SEED_NONE;
+	if (!w->job->dry)
+		code = target_room(w->target, off, row.plain_len, &room, err);
 	/* A seed that has changed meanwhile: then it is fetched. */
-	if (!seeds_read(w->job->seeds, place, &row, w->plain))
-		return 0;
+	if (code < 0 || !seeds_read(w->job->seeds, place, &row, room))
+		return code;
 	w->places[i] = SEED_DONE;
 	sums->copied += row.plain_len;
 	sums->written += row.plain_len;
 	sums->chunks++;
-	return w->job->dry ? 0 : target_write(w->target, w->plain, row.plain_len, off, err);
+	return w->job->dry ? 0 : target_fill(w->target, row.plain_len, err);
 }
 
 static int settle(struct writer *w, struct art_err *err)
