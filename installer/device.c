@@ -143,6 +143,17 @@ bool device_on_trial(const struct device *d)
 					   s->phase == PHASE_TRYING || s->phase == PHASE_HEALTHY);
 }
 
+/* Once in a run: it is asked for again and again. */
+static void say_lost(int slot, const char *what, const struct art_err *why)
+{
+	static bool said[CONFIG_SLOTS];
+
+	if (!said[slot])
+		cli_warn("what was kept of slot %c %s and counts as lost: %s", 'a' + slot, what,
+			 why->text);
+	said[slot] = true;
+}
+
 int device_kept_manifest(const struct device *d, int slot, struct art_manifest **out,
 			 struct art_err *err)
 {
@@ -157,8 +168,7 @@ int device_kept_manifest(const struct device *d, int slot, struct art_manifest *
 		return art_fail_memory(err);
 	/* A filesystem that a power cut damaged must not keep the device from being mended by an update. */
 	if (code < 0)
-		cli_warn("what was kept of slot %c cannot be read and counts as lost: %s", 'a' + slot,
-			 why.text);
+		say_lost(slot, "cannot be read", &why);
 	if (!bytes)
 		return DEVICE_MANIFEST_NONE;
 	code = art_sha256(bytes, len, digest, err);
@@ -173,8 +183,7 @@ int device_kept_manifest(const struct device *d, int slot, struct art_manifest *
 	if (code == ART_E_NO_MEMORY)
 		return art_fail_memory(err);
 	/* Damaged is as good as gone: a device that refused every update for it could not be mended. */
-	cli_warn("the kept manifest of slot %c is damaged and counts as lost: %s", 'a' + slot,
-		 why.text);
+	say_lost(slot, "is damaged", &why);
 	return DEVICE_MANIFEST_NONE;
 }
 

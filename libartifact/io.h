@@ -13,6 +13,9 @@
 
 #include "libartifact/err.h"
 
+/* What errors call a file without a name that the caller made. */
+#define ART_TEMP_NAME "temporary file (TMPDIR says where)"
+
 /* Read up to LEN bytes; fewer only at the end of the file. Returns the count or an error. */
 ssize_t art_read_full(int fd, void *buf, size_t len, const char *name, struct art_err *err);
 ssize_t art_pread_full(int fd, void *buf, size_t len, uint64_t off, const char *name,

@@ -154,7 +154,7 @@ static int read_window(struct pass *p, const struct art_patch_record *r, struct 
 			code = art_blob_read(p->old, to, e->len, e->offset, err);
 		} else {
 			ssize_t n = art_pread_full(p->image, to, e->len, e->offset,
-						   "temporary file", err);
+						   ART_TEMP_NAME, err);
 
 			code = n < 0 ? (int)n : 0;
 			/* What is not written yet reads as zeros. */
@@ -172,7 +172,7 @@ static int put_row(struct pass *p, const struct art_row *row, uint64_t base,
 	int code = art_row_check_plain(row, plain, p->sha256, err);
 
 	return code < 0 ? code : art_pwrite_full(p->image, plain, row->plain_len,
-						 base + row->plain_off, "temporary file", err);
+						 base + row->plain_off, ART_TEMP_NAME, err);
 }
 
 /* A row that no record makes: copied, or missing. */
@@ -189,7 +189,7 @@ static int copy_row(struct pass *p, struct art_index *ix, const struct art_row *
 	if (row->type == ART_ROW_COPY) {
 		art_index_row(ix, row->ref, &from);
 		if (art_pread_full(p->image, p->plain, row->plain_len, base + from.plain_off,
-				   "temporary file", err) < 0)
+				   ART_TEMP_NAME, err) < 0)
 			return err ? err->code : ART_E_FAILED;
 		/* The row it copies may be missing itself. */
 		if (art_row_check_plain(row, p->plain, p->sha256, NULL) < 0)
@@ -303,11 +303,11 @@ static int check_image(struct pass *p, struct art_err *err)
 	int code = 0;
 
 	if (ftruncate(p->image, (off_t)p->now->size) < 0)
-		return art_fail_errno(err, ART_E_IO, "cannot size a temporary file");
+		return art_fail_errno(err, ART_E_IO, "cannot size %s", ART_TEMP_NAME);
 	while (off < p->now->size && code == 0) {
 		uint64_t left = p->now->size - off;
 		size_t n = left < ART_CHUNK_MAX ? (size_t)left : ART_CHUNK_MAX;
-		ssize_t got = art_pread_full(p->image, p->plain, n, off, "temporary file", err);
+		ssize_t got = art_pread_full(p->image, p->plain, n, off, ART_TEMP_NAME, err);
 
 		code = got < 0 ? (int)got : art_digest_update(p->sha256, p->plain, n, err);
 		off += n;

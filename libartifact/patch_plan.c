@@ -62,7 +62,7 @@ static int spill_row(struct art_blob *blob, uint64_t off, uint32_t len, int fd, 
 {
 	int code = art_blob_read(blob, buf, len, off, err);
 
-	return code < 0 ? code : art_pwrite_full(fd, buf, len, off, "temporary file", err);
+	return code < 0 ? code : art_pwrite_full(fd, buf, len, off, ART_TEMP_NAME, err);
 }
 
 static int spill_segment(struct art_patch_pair *pair, struct art_reader *reader, size_t payload,
@@ -98,7 +98,7 @@ static int spill(struct art_patch_pair *pair, struct art_reader *reader, size_t 
 	int code = art_blob_open_payload(&blob, reader, payload, err);
 
 	if (code == 0 && ftruncate(fd, (off_t)p->size) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot size a temporary file");
+		code = art_fail_errno(err, ART_E_IO, "cannot size %s", ART_TEMP_NAME);
 	for (s = 0; code == 0 && s < p->segment_count; s++)
 		code = spill_segment(pair, reader, payload, s, blob, fd, learn, err);
 	art_blob_free(blob);
@@ -107,10 +107,10 @@ static int spill(struct art_patch_pair *pair, struct art_reader *reader, size_t 
 
 static int read_image(int fd, void *buf, size_t len, uint64_t off, struct art_err *err)
 {
-	ssize_t n = art_pread_full(fd, buf, len, off, "temporary file", err);
+	ssize_t n = art_pread_full(fd, buf, len, off, ART_TEMP_NAME, err);
 
 	if (n >= 0 && (size_t)n < len)
-		return art_fail(err, ART_E_IO, "a temporary file has become shorter");
+		return art_fail(err, ART_E_IO, "%s has become shorter", ART_TEMP_NAME);
 	return n < 0 ? (int)n : 0;
 }
 
@@ -304,7 +304,7 @@ static int count_record(struct gather *g, const uint8_t *stored, struct art_err 
 	memcpy(r->digest, digest, ART_PATCH_DIGEST);
 	if (code == 0)
 		code = art_pwrite_full(g->data_fd, stored, r->stored_len, g->data,
-				       "temporary file", err);
+				       ART_TEMP_NAME, err);
 	if (code == 0)
 		code = art_patch_table_add(g->table, r, err);
 	g->data += r->stored_len;

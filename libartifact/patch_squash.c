@@ -60,10 +60,10 @@ struct art_patch_squash {
 static int read_at(const struct side *side, void *buf, size_t len, uint64_t off,
 		   struct art_err *err)
 {
-	ssize_t n = art_pread_full(side->image.fd, buf, len, off, "temporary file", err);
+	ssize_t n = art_pread_full(side->image.fd, buf, len, off, ART_TEMP_NAME, err);
 
 	if (n >= 0 && (size_t)n < len)
-		return art_fail(err, ART_E_IO, "a temporary file has become shorter");
+		return art_fail(err, ART_E_IO, "%s has become shorter", ART_TEMP_NAME);
 	return n < 0 ? (int)n : 0;
 }
 

@@ -26,8 +26,6 @@ struct patch_writer {
 	int data;      /* the records of a segment */
 };
 
-static const char temporary[] = "temporary file";
-
 static int put_header(struct patch_writer *w, const char *name, uint64_t size,
 		      struct art_err *err)
 {
@@ -35,7 +33,7 @@ static int put_header(struct patch_writer *w, const char *name, uint64_t size,
 	int code;
 
 	art_tar_format(block, name, size);
-	code = art_pwrite_full(w->body, block, sizeof(block), w->off, temporary, err);
+	code = art_pwrite_full(w->body, block, sizeof(block), w->off, ART_TEMP_NAME, err);
 	w->off += sizeof(block);
 	return code;
 }
@@ -50,9 +48,9 @@ static int put_member(struct patch_writer *w, const char *name, const uint8_t *b
 	if (code == 0)
 		code = art_sha256(bytes, len, sha256, err);
 	if (code == 0)
-		code = art_pwrite_full(w->body, bytes, len, w->off, temporary, err);
+		code = art_pwrite_full(w->body, bytes, len, w->off, ART_TEMP_NAME, err);
 	if (code == 0)
-		code = art_pwrite_full(w->body, zeros, pad, w->off + len, temporary, err);
+		code = art_pwrite_full(w->body, zeros, pad, w->off + len, ART_TEMP_NAME, err);
 	w->off += len + pad;
 	return code;
 }
@@ -68,11 +66,11 @@ static int copy_bytes(int from, int to, const char *to_name, uint64_t len, uint6
 		return art_fail_memory(err);
 	while (done < len) {
 		size_t n = len - done < ART_MIB ? (size_t)(len - done) : (size_t)ART_MIB;
-		ssize_t got = art_pread_full(from, buf, n, done, temporary, err);
+		ssize_t got = art_pread_full(from, buf, n, done, ART_TEMP_NAME, err);
 		int code = got < 0 ? (int)got : 0;
 
 		if (code == 0 && (size_t)got < n)
-			code = art_fail(err, ART_E_IO, "a temporary file has become shorter");
+			code = art_fail(err, ART_E_IO, "%s has become shorter", ART_TEMP_NAME);
 		if (code == 0)
 			code = art_pwrite_full(to, buf, n, off + done, to_name, err);
 		if (code < 0)
@@ -87,12 +85,12 @@ static int put_data(struct patch_writer *w, const char *name, uint64_t size, str
 	int code = put_header(w, name, size, err);
 
 	if (code == 0)
-		code = copy_bytes(w->data, w->body, temporary, size, w->off, err);
+		code = copy_bytes(w->data, w->body, ART_TEMP_NAME, size, w->off, err);
 	w->off += size;
 	/* The gap reads as zeros: the file is new. */
 	w->off = art_round_up(w->off, ART_TAR_BLOCK);
 	if (code == 0 && ftruncate(w->body, (off_t)w->off) < 0)
-		code = art_fail_errno(err, ART_E_IO, "cannot extend a temporary file");
+		code = art_fail_errno(err, ART_E_IO, "cannot extend %s", ART_TEMP_NAME);
 	return code;
 }
 

@@ -77,7 +77,7 @@ static int temp(int *fd, struct art_err *err)
 static int blocks(int fd, struct art_blocks *out, struct art_err *err)
 {
 	struct art_blob *blob = NULL;
-	int code = art_blob_open_fd(&blob, fd, "temporary file", err);
+	int code = art_blob_open_fd(&blob, fd, ART_TEMP_NAME, err);
 
 	if (code == 0)
 		code = art_fs_blocks(blob, art_fs_detect(blob), out, err);

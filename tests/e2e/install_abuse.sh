@@ -67,8 +67,9 @@ expect_exit 0 inst commit
 rm dev/state/state
 printf '{' >dev/state/slot-b/manifest.json
 expect_exit 0 inst status
-expect_err "the kept manifest of slot b is damaged"
+expect_err "what was kept of slot b is damaged"
 expect_exit 0 inst install v2.artifact
+[ "$(grep -c "what was kept of slot b is damaged" err)" = 1 ] || fail "said again and again"
 slot_is a v2.artifact
 boot_says default=b trial=a
 

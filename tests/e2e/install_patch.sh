@@ -38,6 +38,10 @@ step "the patch has $size bytes"
 SOURCE_DATE_EPOCH=1 "$mkartifact" delta -q --key k.pem -o once v1.artifact v2.artifact
 SOURCE_DATE_EPOCH=1 "$mkartifact" delta -q --key k.pem -o twice v1.artifact v2.artifact
 cmp once twice || fail "two runs, two patches"
+step "no room for temporary files: it says where, and nothing is left"
+expect_exit 6 sh -c 'ulimit -f 1; exec "$@"' sh "$mkartifact" delta --key k.pem -o cut v1.artifact v2.artifact
+expect_err "'temporary file (TMPDIR says where)': File too large"
+[ ! -e cut ] || fail "a patch was left"
 
 # Slot b runs and holds v1; slot a is noise.
 expect_exit 0 inst install v1.artifact

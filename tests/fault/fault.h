@@ -3,7 +3,8 @@
  * What the fault shims share: a counter in a file that all processes of a run map, so that it also counts in a
  * process that may not open files any more. $FAULT_FILE names it; $FAULT_AT is the call that fails (0: none, only
  * count), $FAULT_MODE is "once" or "from" (that call and all after it). With $FAULT_OWN only calls by the program itself
- * count, not those by shared libraries: few enough to try them all. $FAULT_PROGRAM: in no other program than that.
+ * count, not those by shared libraries: few enough to try them all; with $FAULT_OF besides, those by the library with that in its
+ * name. $FAULT_PROGRAM: in no other program than that.
  */
 #ifndef FAULT_H
 #define FAULT_H
@@ -31,13 +32,14 @@ static bool fault_from;
 static uintptr_t fault_low;  /* the program's own code, */
 static uintptr_t fault_high; /* or all there is */
 
-/* The first object that is listed is the program. */
-static int fault_note_program(struct dl_phdr_info *info, size_t size, void *unused)
+/* The first object that is listed is the program. LIBRARY: what to look for instead, or NULL. */
+static int fault_note_object(struct dl_phdr_info *info, size_t size, void *library)
 {
 	int i;
 
 	(void)size;
-	(void)unused;
+	if (library && !strstr(info->dlpi_name, library))
+		return 0;
 	fault_low = UINTPTR_MAX;
 	fault_high = 0;
 	for (i = 0; i < info->dlpi_phnum; i++) {
@@ -73,9 +75,9 @@ __attribute__((constructor)) static void fault_setup(void)
 	syscall(SYS_close, (int)fd);
 	if (map == MAP_FAILED)
 		return;
-	fault_high = UINTPTR_MAX;
+	fault_high = getenv("FAULT_OF") ? 0 : UINTPTR_MAX;
 	if (getenv("FAULT_OWN"))
-		dl_iterate_phdr(fault_note_program, NULL);
+		dl_iterate_phdr(fault_note_object, getenv("FAULT_OF"));
 	fault_at = strtoull(at, NULL, 10);
 	fault_from = mode && !strcmp(mode, "from");
 	fault = map;

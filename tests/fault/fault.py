@@ -3,12 +3,12 @@
 
 fault.py make DIRECTORY
 	write small artifacts, good and tampered, and the key that they are signed with
-fault.py run SHIM [--how HOW] [--mode once|from] [--own] [--runs N] [--reset CMD] [--after CMD] -- COMMAND...
+fault.py run SHIM [--how HOW] [--mode once|from] [--own | --of LIBRARY] [--runs N] [--reset CMD] [--after CMD] -- COMMAND...
 	what COMMAND gives without faults is the reference. Then, for each N until a run has no Nth call: it must not
 	end by a signal or hang, nor blame a good artifact (3, 4, 5); status 0 only if the reference has it, and then with the same output. --runs takes a
 	sample of that many, the same each time (SEED in the environment: another; FULL=1: all). EINTR and short counts
 	must not change the status. --may-abort WORD: an abort with WORD in what is said is the assertion of a library that cannot go
-	on without memory; what --after asks holds for it as well. --own: only calls by the program itself, not by shared libraries. --reset runs before each, --after
+	on without memory; what --after asks holds for it as well. --own: only calls by the program itself, not by shared libraries; --of: only by the one with that in its name. --reset runs before each, --after
 	after each and must succeed ($STATUS: what COMMAND gave; $FAULT: which call).
 """
 import argparse
@@ -75,8 +75,10 @@ class Run:
             file.write(bytes(16))
         env = dict(os.environ, LD_PRELOAD=os.path.abspath(self.options.shim), FAULT_FILE=self.counter.name,
                    FAULT_AT=str(number), FAULT_MODE=self.options.mode, FAULT_HOW=self.options.how)
-        if self.options.own:
+        if self.options.own or self.options.of:
             env["FAULT_OWN"] = "1"
+        if self.options.of:
+            env["FAULT_OF"] = self.options.of
         try:
             done = subprocess.run(self.options.command, env=env, stdin=subprocess.DEVNULL,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
@@ -113,6 +115,9 @@ class Run:
         elif not done.stderr and not self.options.quiet:
             self.fail(number, done, "failed without a word")
 
+    def whose(self):
+        return self.options.of + "'s " if self.options.of else "own " if self.options.own else ""
+
     def all(self):
         reference, calls, _ = self.once(0)
         if calls == 0:
@@ -137,7 +142,7 @@ class Run:
             if not hits:
                 break
         print("%s %s (%s): %d of %d %scalls failed one by one%s; status 0 without faults: %s; with: %s"
-              % (self.options.label, self.options.how, self.options.mode, tried, calls, "own " if self.options.own else "", sample,
+              % (self.options.label, self.options.how, self.options.mode, tried, calls, self.whose(), sample,
                  reference.returncode, " ".join("%d x%d" % pair for pair in sorted(codes.items()))))
         if tried < len(numbers) * 9 // 10:
             sys.exit("FAIL: only %d of %d faults came" % (tried, len(numbers)))
@@ -153,6 +158,7 @@ def main():
     parser.add_argument("--how", default="enomem")
     parser.add_argument("--mode", default="once")
     parser.add_argument("--own", action="store_true")
+    parser.add_argument("--of", metavar="LIBRARY")
     parser.add_argument("--runs", type=int, default=10 ** 9)
     parser.add_argument("--reset")
     parser.add_argument("--after")
