@@ -205,10 +205,10 @@ static int settle(struct http_lane *l, unsigned int *redirects, struct art_err *
 	return wait_to_retry(l, why, err);
 }
 
-/* True when the last STALL_TIMEOUT seconds of waiting brought less than 1 KiB each. */
+/* True when the last STALL_TIMEOUT seconds of waiting brought less than 1 KiB each, on all lanes: a thin line is shared. */
 static bool is_stalled(struct http_lane *l, uint64_t ms)
 {
-	const struct http *h = l->h;
+	struct http *h = l->h;
 	uint64_t slow = SLOW_PER_SECOND;
 	uint64_t wanted;
 
@@ -216,9 +216,9 @@ static bool is_stalled(struct http_lane *l, uint64_t ms)
 		slow = h->opt.rate / 2;
 	wanted = slow * h->opt.stall_timeout;
 	l->waited_ms += ms;
-	if (l->window_bytes > 0 && l->window_bytes >= wanted) {
+	if (h->window_bytes > 0 && h->window_bytes >= wanted) {
 		l->waited_ms = 0;
-		l->window_bytes = 0;
+		h->window_bytes = 0;
 	}
 	return l->waited_ms >= (uint64_t)h->opt.stall_timeout * 1000;
 }

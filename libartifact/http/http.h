@@ -19,7 +19,7 @@ struct art_http_options {
 	unsigned int longest_wait;  /* seconds; who asks for more by Retry-After is given up; 0: what it may ask for is cut to 300 */
 	unsigned int backoff_ms;    /* first wait, doubled each time up to 60 s; 0: 500 */
 	uint64_t first;             /* bytes of the first request; 0: 128 KiB */
-	bool parts_only;            /* a server that sends the whole file for a part of it: ART_E_NET_RANGE */
+	bool parts_only;            /* a server that sends the whole file, or all to its end, for a part of it: ART_E_NET_RANGE */
 	/* Called before each wait for the next try; may be NULL. */
 	void (*waiting)(void *ctx, const char *why, uint64_t ms);
 	void *waiting_ctx;
@@ -30,7 +30,8 @@ struct art_http_options {
  * manifest stays cheap), resumed with Range and If-Range after a drop; a read elsewhere starts a new ranged request. Ranges
  * given to `want` are fetched exactly as they are (those with a gap of at most 512 bytes together), several at once: over HTTP/2 as
  * streams of one connection, else over as many connections as there are lanes (6), one when a rate is set. Memory: 128 KiB a lane. The entity must not change under us (ETag or
- * Last-Modified and length are compared): ART_E_NET. A server without ranges still serves reads in order
+ * Last-Modified and length are compared): ART_E_NET. Where a redirect leads to another host, only the length is: mirrors have
+ * ETags and dates of their own, and whoever reads authenticates. A server without ranges still serves reads in order
  * (can_seek is false then), else ART_E_NET_RANGE.
  *
  * User, password and query of URL never stand in an error text. Answers 4xx other than 408 and 429 are final, the rest is

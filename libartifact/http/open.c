@@ -32,6 +32,7 @@ static void http_free(struct art_source *src)
 		explicit_bzero(h->url, strlen(h->url));
 	free(h->url);
 	free(h->current);
+	free(h->from);
 	free(h->shown);
 	free((char *)h->opt.user_agent);
 	free((char *)h->opt.proxy);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "libartifact/http/request.h"
-#include "libartifact/url.h"
 #include "libartifact/util.h"
 
 #define HEADERS_MAX ((size_t)64 * 1024)
@@ -82,6 +81,8 @@ static int check_same(struct http_lane *l)
 
 	if (size != HTTP_UNKNOWN && h->base.size != HTTP_UNKNOWN && size != h->base.size)
 		same = false;
+	else if (http_is_elsewhere(h, http_asked(l)))
+		same = true; /* another mirror has another ETag and another date */
 	else if (h->etag[0] && a->etag[0])
 		same = strcmp(h->etag, a->etag) == 0;
 	else if (h->modified[0] && a->modified[0])
@@ -100,10 +101,12 @@ static int judge_partial(struct http_lane *l)
 		return final(l, ART_E_NET_RANGE, "the server's answer to a range request "
 			     "does not say which bytes it holds");
 	if (a->first != l->req_off || a->last < a->first || a->last >= a->total ||
-	    (a->length != HTTP_UNKNOWN && a->length != a->last - a->first + 1)) {
+	    (a->length != HTTP_UNKNOWN && a->length != a->last - a->first + 1) ||
+	    (l->h->opt.parts_only && a->last >= l->req_end)) {
 		snprintf(text, sizeof(text), "the server answered a request for bytes from %" PRIu64
-			 " with bytes %" PRIu64 "-%" PRIu64 " of %" PRIu64, l->req_off,
-			 a->first, a->last, a->total);
+			 "%s with bytes %" PRIu64 "-%" PRIu64 " of %" PRIu64, l->req_off,
+			 a->last >= l->req_end ? ", and not to the end of the file," : "", a->first,
+			 a->last, a->total);
 		return final(l, ART_E_NET_RANGE, text);
 	}
 	l->body_end = a->last + 1;
@@ -134,6 +137,21 @@ static int judge_whole(struct http_lane *l)
 	return 0;
 }
 
+/* What the next answers from there must have too. */
+static int note_entity(struct http_lane *l)
+{
+	struct http *h = l->h;
+	char *from = strdup(http_asked(l));
+
+	if (!from)
+		return final(l, ART_E_NO_MEMORY, "out of memory");
+	free(h->from);
+	h->from = from;
+	strcpy(h->etag, l->answer.etag);
+	strcpy(h->modified, l->answer.modified);
+	return 0;
+}
+
 static int judge_content(struct http_lane *l)
 {
 	struct http *h = l->h;
@@ -152,9 +170,9 @@ static int judge_content(struct http_lane *l)
 		h->known = true;
 		h->no_ranges = a->status != 206;
 		h->base.can_seek = !h->no_ranges;
-		strcpy(h->etag, a->etag);
-		strcpy(h->modified, a->modified);
 	}
+	if (http_is_elsewhere(h, http_asked(l)) && note_entity(l) < 0)
+		return l->fault.code;
 	if (h->base.size == HTTP_UNKNOWN)
 		h->base.size = whole_length(a);
 	a->verdict = HTTP_ACCEPT;
@@ -294,7 +312,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	h->received += len;
-	l->window_bytes += len;
+	h->window_bytes += len;
 	l->skip -= drop;
 	memcpy(l->buf + l->head + l->len, bytes + drop, len - drop);
 	l->len += len - drop;
@@ -427,7 +445,8 @@ static int set_headers(struct http_lane *l, uint64_t end, struct art_err *err)
 		ok = ok && add_header(l, line);
 	}
 	/* A weak ETag must not stand in If-Range; check_same() compares in any case. */
-	if (ok && h->known && !h->no_ranges && (h->etag[0] == '"' || h->modified[0])) {
+	if (ok && h->known && !h->no_ranges && !http_is_elsewhere(h, h->current) &&
+	    (h->etag[0] == '"' || h->modified[0])) {
 		snprintf(line, sizeof(line), "If-Range: %s",
 			 h->etag[0] == '"' ? h->etag : h->modified);
 		ok = add_header(l, line);
@@ -449,7 +468,6 @@ int http_request_start(struct http_lane *l, uint64_t end, struct art_err *err)
 	l->body_end = HTTP_UNKNOWN;
 	l->curl_text[0] = '\0';
 	l->waited_ms = 0;
-	l->window_bytes = 0;
 	code = set_headers(l, end, err);
 	if (code < 0)
 		return code;
@@ -533,46 +551,4 @@ void http_request_stop(struct http_lane *l)
 	l->running = false;
 	l->paused = false;
 	l->finished = false;
-}
-
-static int check_redirect(struct http *h, const char *to, struct art_err *err)
-{
-	if (!art_is_url(to))
-		return art_fail(err, ART_E_NET, "'%s': the server redirects to an address that is "
-				"not http or https", h->shown);
-	if (strncasecmp(h->current, "https:", 6) == 0 && strncasecmp(to, "https:", 6) != 0)
-		return art_fail(err, ART_E_NET, "'%s': the server redirects from https to http, "
-				"which is refused", h->shown);
-	return 0;
-}
-
-int http_request_redirect(struct http_lane *l, struct art_err *err)
-{
-	struct http *h = l->h;
-	CURLU *url = curl_url();
-	char *to = NULL;
-	char *copy = NULL;
-	int code;
-
-	if (!url)
-		return art_fail_memory(err);
-	if (curl_url_set(url, CURLUPART_URL, h->current, 0) != CURLUE_OK ||
-	    l->answer.location[0] == '\0' ||
-	    curl_url_set(url, CURLUPART_URL, l->answer.location, CURLU_NON_SUPPORT_SCHEME) !=
-	    CURLUE_OK || curl_url_get(url, CURLUPART_URL, &to, 0) != CURLUE_OK)
-		code = art_fail(err, ART_E_NET, "'%s': the server redirects to no usable address",
-				h->shown);
-	else
-		code = check_redirect(h, to, err);
-	if (code == 0) {
-		copy = strdup(to);
-		code = copy ? 0 : art_fail_memory(err);
-	}
-	if (code == 0) {
-		free(h->current);
-		h->current = copy;
-	}
-	curl_free(to);
-	curl_url_cleanup(url);
-	return code;
 }

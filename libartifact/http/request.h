@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request and its answer; shared by request.c (libcurl), http.c (which request is made when) and open.c (the source). */
+/* One request and its answer; shared by request.c (libcurl), place.c (where it goes), http.c (which request is made when) and open.c (the source). */
 #ifndef ART_HTTP_REQUEST_H
 #define ART_HTTP_REQUEST_H
 
@@ -54,7 +54,6 @@ struct http_lane {
 	struct art_err fault;
 	char curl_text[CURL_ERROR_SIZE];
 	uint64_t waited_ms; /* of the stall window */
-	uint64_t window_bytes;
 	uint64_t next;
 	size_t head, len;
 	uint8_t buf[HTTP_BUFFER];
@@ -73,6 +72,7 @@ struct http {
 	/* What the first answer said; later ones must agree. */
 	bool known;
 	bool no_ranges;
+	char *from;                  /* the URL that gave ETag and Last-Modified */
 	char etag[256];
 	char modified[64];
 
@@ -84,6 +84,7 @@ struct http {
 	/* Patience. */
 	unsigned int failures;
 	uint64_t progress;   /* body bytes kept since the last failure */
+	uint64_t window_bytes; /* body bytes of all lanes in the stall window */
 	uint64_t received, requests;
 	uint64_t rate_start, rate_received;
 
@@ -114,6 +115,12 @@ int http_request_drive(struct http *h, const struct http_lane *l, int fd, int ti
 
 /* Stop a request; the connection is lost unless it was finished. */
 void http_request_stop(struct http_lane *l);
+
+/* Where the lane's last request went, and what its Location is relative to. */
+const char *http_asked(const struct http_lane *l);
+
+/* Is URL at another server than the one whose ETag and Last-Modified we know? True when we know none. */
+bool http_is_elsewhere(const struct http *h, const char *url);
 
 /* Go to answer.location: refused from https to http and to other protocols. */
 int http_request_redirect(struct http_lane *l, struct art_err *err);

@@ -154,6 +154,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(0.2)
 
+    def kind_thin(self, arg, n):
+        """After the first answer so many bytes a second for each."""
+        if n == 1:
+            self.serve()
+            return
+        lo, hi = self.range()
+        self.head(206, hi - lo, Content_Range=f"bytes {lo}-{hi - 1}/{len(DATA)}", ETag='"one"')
+        for at in range(lo, hi, int(arg) // 10):
+            self.wfile.write(DATA[at:min(hi, at + int(arg) // 10)])
+            self.wfile.flush()
+            time.sleep(0.1)
+
     def kind_hang(self, arg, n):
         """The file up to there, and then nothing."""
         lo, hi = self.range()

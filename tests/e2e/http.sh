@@ -128,6 +128,13 @@ expect_err "less than 1024 bytes a second for 1 seconds"
 expect_exit 8 "$probe" stall=1 retries=1 "$bad/silent/0/0"
 expect_err "gave up after 1 retries"
 
+step "a thin line is shared by the requests on it, and none of them stalls for that"
+expect_exit 0 "$probe" stall=1 retries=1 "$bad/thin/900/0" want:1000000:2700 want:1400000:2700 want:1800000:2700 want:2200000:2700 \
+	1000000:2700 1400000:2700 1800000:2700 2200000:2700
+{ part 1000000 2700; part 1400000 2700; part 1800000 2700; part 2200000 2700; } >"$tmp/want"
+same "$tmp/want"
+expect_err "requests 5 "
+
 step "redirects"
 expect_exit 0 "$probe" "$bad/redirect/5/0"
 same

@@ -21,7 +21,7 @@
 
 #define FILE_SIZE ((size_t)400 * 1000)
 
-/* HEAD as it is, then LEN bytes of the file from FROM. HEAD NULL: an honest server with ranges. */
+/* HEAD as it is (but for PORT), then LEN bytes of the file from FROM. HEAD NULL: an honest server with ranges. */
 struct answer {
 	const char *head;
 	size_t from, len;
@@ -63,9 +63,22 @@ static bool read_request(int fd, char *text, size_t room)
 	return false;
 }
 
+static void send_head(int fd, const char *head)
+{
+	const char *port = strstr(head, "PORT");
+
+	if (!port) {
+		send_all(fd, head, strlen(head));
+		return;
+	}
+	send_all(fd, head, (size_t)(port - head));
+	send_all(fd, strrchr(url, ':') + 1, strcspn(strrchr(url, ':') + 1, "/"));
+	send_all(fd, port + 4, strlen(port + 4));
+}
+
 static void answer_honestly(int fd, const char *request)
 {
-	const char *range = strstr(request, "Range: bytes=");
+	const char *range = strstr(request, "Range: bytes="), *known = strstr(request, "If-Range: ");
 	size_t first = 0, last = FILE_SIZE - 1;
 	char head[256];
 
@@ -73,6 +86,11 @@ static void answer_honestly(int fd, const char *request)
 		last = FILE_SIZE - 1;
 	if (last > FILE_SIZE - 1)
 		last = FILE_SIZE - 1;
+	if (known && strncmp(known, "If-Range: \"one\"", 15) != 0) {
+		send_head(fd, "HTTP/1.1 200 OK\r\nContent-Length: 400000\r\nETag: \"one\"\r\n\r\n");
+		send_all(fd, file, FILE_SIZE);
+		return;
+	}
 	snprintf(head, sizeof(head), "HTTP/1.1 206 Partial\r\nContent-Range: bytes %zu-%zu/%zu\r\n"
 		 "Content-Length: %zu\r\nETag: \"one\"\r\nConnection: close\r\n\r\n", first, last, FILE_SIZE,
 		 last - first + 1);
@@ -93,7 +111,7 @@ static void serve(int listener, const struct answer *answers, size_t count)
 			_exit(0);
 		if (read_request(fd, request, sizeof(request))) {
 			if (a->head) {
-				send_all(fd, a->head, strlen(a->head));
+				send_head(fd, a->head);
 				send_all(fd, file + a->from, a->len);
 			} else {
 				answer_honestly(fd, request);
@@ -283,6 +301,64 @@ START_TEST(stubborn_answers)
 		ck_assert_msg(strstr(err.text, stubborn[_i].word) != NULL, "'%s' in '%s'", stubborn[_i].word, err.text);
 	else
 		ck_assert_uint_eq(len, 0); /* 416 for the first byte: an empty file */
+}
+END_TEST
+
+/* To the end of the file, whatever end was asked for. */
+START_TEST(more_than_asked)
+{
+	struct answer answers[2] = { { PART "Content-Range: bytes 0-399999/400000\r\nETag: \"one\"\r\n\r\n", 0,
+				       FILE_SIZE, false }, { NULL, 0, 0, false } };
+	struct art_http_options opt = options();
+	size_t len = 0;
+
+	start_server(answers, 2);
+	ck_assert_msg(fetch(&opt, &len) == 0, "%s", err.text);
+	ck_assert(len == FILE_SIZE && memcmp(got, file, len) == 0);
+	stop_server();
+	opt.parts_only = true;
+	start_server(answers, 2);
+	ck_assert_int_eq(fetch(&opt, &len), ART_E_NET_RANGE);
+	ck_assert_ptr_nonnull(strstr(err.text, "not to the end of the file, with bytes 0-399999"));
+	stop_server();
+}
+END_TEST
+
+/* Dropped here, and going on at a mirror, which has another ETag; but not with a file of another length. */
+START_TEST(another_mirror)
+{
+	static const struct answer there = { "HTTP/1.1 302 there\r\nLocation: http://localhost:PORT/file\r\n"
+					     "Connection: close\r\n\r\n", 0, 0, false };
+	struct answer answers[4] = { { PART "Content-Range: bytes 0-131071/400000\r\nETag: \"two\"\r\n\r\n", 0, 50000,
+				       false }, there, { NULL, 0, 0, false }, { NULL, 0, 0, false } };
+	struct art_http_options opt = options();
+	uint64_t received, requests;
+	struct art_source *src;
+	size_t len;
+
+	start_server(answers, 4);
+	ck_assert_msg(art_http_open(&src, url, &opt, &err) == 0, "%s", err.text);
+	ck_assert_msg(read_all(src, &len) == 0, "%s", err.text);
+	ck_assert(len == FILE_SIZE && memcmp(got, file, len) == 0);
+	art_http_stats(src, &received, &requests);
+	ck_assert_uint_lt(received, FILE_SIZE + 2000);
+	ck_assert_uint_eq(requests, 4);
+	art_source_free(src);
+	stop_server();
+	answers[2] = (struct answer){ PART "Content-Range: bytes 50000-50099/400001\r\n\r\n", 50000, 100, false };
+	start_server(answers, 4);
+	ck_assert_int_eq(fetch(&opt, &len), ART_E_NET);
+	ck_assert_ptr_nonnull(strstr(err.text, "was changed"));
+	stop_server();
+	/* The mirror's own ETag counts from then on. */
+	answers[2] = (struct answer){ PART "Content-Range: bytes 50000-50099/400000\r\nETag: \"three\"\r\n\r\n", 50000, 100,
+				      false };
+	answers[3] = (struct answer){ PART "Content-Range: bytes 50100-399999/400000\r\nETag: \"four\"\r\n\r\n", 50100,
+				      1000, false };
+	start_server(answers, 4);
+	ck_assert_int_eq(fetch(&opt, &len), ART_E_NET);
+	ck_assert_ptr_nonnull(strstr(err.text, "was changed"));
+	stop_server();
 }
 END_TEST
 
@@ -484,6 +560,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, stop_server);
 	tcase_add_loop_test(t, first_answers, 0, ART_ARRAY_SIZE(judged));
 	tcase_add_loop_test(t, stubborn_answers, 0, ART_ARRAY_SIZE(stubborn));
+	tcase_add_test(t, more_than_asked);
+	tcase_add_test(t, another_mirror);
 	tcase_add_test(t, headers_are_bounded);
 	tcase_add_test(t, stalls);
 	tcase_add_test(t, anywhere);
