@@ -1,0 +1,100 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# A redirector with two mirrors behind it, whose copies have other dates and ETags. One goes away in the middle of an install: the other
+# goes on, and nothing is fetched twice.
+set -eu
+. "${srcdir:-.}/tests/e2e/lib.sh"
+. "$top_src/tests/e2e/device.sh"
+requires artifact-fetch sha256sum lighttpd nginx
+
+TWINROOT_FETCH=$top_build/artifact-fetch
+export TWINROOT_FETCH
+make_device 8388608
+cd "$tmp"
+mkdir root first second nginx
+for i in $(seq 100 199); do make_noise "$i" 20000 >"root/f$i"; done
+create v1 1.0
+for i in $(seq 100 2 199); do make_noise "9$i" 20000 >"root/f$i"; done
+create v2 2.0
+for mirror in first second; do cp v2.artifact $mirror/a.artifact; done
+touch -d 2026-01-01 second/a.artifact
+expect_exit 0 inst install v1.artifact
+boot_slot b
+expect_exit 0 inst commit
+cp -a dev start
+
+mirror() { # DIRECTORY [LINE]: lighttpd on $mirror_port
+	mirror_port=$(free_port)
+	cat >"$1.conf" <<END
+server.modules = ( "mod_accesslog" )
+server.document-root = "$tmp/$1"
+server.port = $mirror_port
+server.bind = "127.0.0.1"
+server.upload-dirs = ( "$TMPDIR" )
+accesslog.filename = "$tmp/$1.log"
+accesslog.format = "%s %{Range}i"
+${2:-}
+END
+	background lighttpd -D -f "$1.conf"
+	wait_port "$mirror_port"
+}
+
+redirect_to() { # PORT
+	cat >nginx.conf <<END
+daemon off;
+worker_processes 1;
+pid $tmp/nginx/pid;
+error_log $tmp/nginx/error.log;
+$([ "$(id -u)" != 0 ] || echo "user root;")
+events { }
+http {
+	access_log $tmp/nginx/access.log;
+	client_body_temp_path $tmp/nginx/body;
+	proxy_temp_path $tmp/nginx/proxy;
+	fastcgi_temp_path $tmp/nginx/fastcgi;
+	uwsgi_temp_path $tmp/nginx/uwsgi;
+	scgi_temp_path $tmp/nginx/scgi;
+	server {
+		listen 127.0.0.1:$nport;
+		return 302 http://127.0.0.1:$1\$request_uri;
+	}
+}
+END
+}
+
+# Slow enough that the download is under way when it ends.
+mirror first 'connection.kbytes-per-second = 32'
+first=$pid first_port=$mirror_port
+mirror second
+second=$pid second_port=$mirror_port
+nport=$(free_port)
+redirect_to "$first_port"
+background nginx -p "$tmp/nginx" -c "$tmp/nginx.conf"
+redirector=$pid
+wait_port "$nport"
+
+step "a mirror goes away in the middle"
+printf '[download]\nfull = never\n' >>dev/install.conf
+"$top_build/artifact-install" -c dev/install.conf install -v --json "http://127.0.0.1:$nport/a.artifact" >out 2>err &
+install=$!
+# It has begun to fetch when the index is kept.
+while [ ! -s dev/state/slot-a.new/rootfs.0000.index ] && kill -0 "$install"; do sleep 0.05; done
+redirect_to "$second_port"
+kill -HUP "$redirector"
+sleep 3
+kill -9 "$first"
+status=0
+wait "$install" || status=$?
+[ "$status" = 0 ] || { cat err; fail "status $status"; }
+slot_is a v2.artifact
+expect_err "retry 1 of"
+[ "$(json "d['received'] < d['download'] + 50000 + 600 * d['requests'] + 2 * 128 * 1024")" = true ] || fail "received: $(cat out)"
+# Its log is written when it ends.
+kill "$second"
+wait "$second" || :
+! grep -v '^206 ' second.log || fail "other answers of the second mirror"
+from_second=$(awk -F '[ =-]' '$4 != "" { n += $4 - $3 + 1 } END { print n + 0 }' second.log)
+step "$from_second bytes of the second mirror"
+[ "$(json "100000 < $from_second < d['download'] - 100000")" = true ] || fail "not some of each: $(cat out)"
+[ "$(json "700000 < d['download'] < 1300000")" = true ] || fail "a poor example: $(cat out)"
+assert_no_litter
