@@ -16,7 +16,7 @@
 #include "libartifact/io.h"
 #include "libartifact/util.h"
 
-#define GATHER ((size_t)512 * 1024)
+#define GATHER ((size_t)256 * 1024)
 #define UNIT 4096
 
 /* The head that the first SPAN bytes of the scratch buffer give. */
