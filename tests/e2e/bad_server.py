@@ -5,24 +5,34 @@ The first part of the path says how it behaves, the rest is a free name that kee
 /KIND/ARGUMENT/NAME. Each request is logged on stderr as `METHOD PATH Range If-Range`.
 
 PATCH=FILE in the environment: what is served where `.patches/` is in the path, and how that behaves stands behind what the
-artifact does: /KIND/ARGUMENT/PATCHKIND/PATCHARGUMENT/NAME.
+artifact does: /KIND/ARGUMENT/PATCHKIND/PATCHARGUMENT/NAME. LIMIT=BYTES: after so many of kind_paced the server is gone.
 """
 import http.server
 import os
 import re
 import ssl
 import sys
+import threading
 import time
 
 DATA = open(sys.argv[1], "rb").read()
 PATCH = open(os.environ["PATCH"], "rb").read() if "PATCH" in os.environ else None
+LIMIT = int(os.environ.get("LIMIT", 0))
+lock = threading.Lock()
 count = {}
+out = {}
+stuck = {}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
     data = DATA
+    under_way = 0
+
+    def setup(self):
+        super().setup()
+        self.born = time.monotonic()
 
     def log_message(self, *args):
         pass
@@ -191,6 +201,48 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         if hi > int(arg):
             time.sleep(60)
+
+    def pieces(self, size):
+        """The range that was asked for, so many bytes at a time."""
+        lo, hi = self.range()
+        self.head(206, hi - lo, Content_Range=f"bytes {lo}-{hi - 1}/{len(self.data)}", ETag='"one"')
+        for at in range(lo, hi, size):
+            yield self.data[at:min(at + size, hi)]
+
+    def kind_stuck(self, arg, n):
+        """When so many bytes have gone out, each connection that is there is dead without a word; later ones work."""
+        def wait():
+            with lock:
+                if out.setdefault(self.path, 0) >= int(arg):
+                    stuck.setdefault(self.path, time.monotonic())
+            if self.born < stuck.get(self.path, 0):
+                sys.stderr.write("stuck\n")
+                time.sleep(60)
+        wait()
+        for piece in self.pieces(4096):
+            wait()
+            with lock:
+                out[self.path] += len(piece)
+            self.wfile.write(piece)
+            self.wfile.flush()
+
+    def kind_paced(self, arg, n):
+        """So many bytes each 10 ms and connection."""
+        with lock:
+            Handler.under_way += 1
+        try:
+            for piece in self.pieces(int(arg)):
+                with lock:
+                    out["paced"] = out.get("paced", 0) + len(piece)
+                    if 0 < LIMIT < out["paced"]:
+                        sys.stderr.write(f"gone with {Handler.under_way} requests under way\n")
+                        os._exit(0)
+                self.wfile.write(piece)
+                self.wfile.flush()
+                time.sleep(0.01)
+        finally:
+            with lock:
+                Handler.under_way -= 1
 
     def kind_silent(self, arg, n):
         time.sleep(60)
