@@ -51,6 +51,27 @@ for how in exit noise early huge wrongid; do
 	untouched
 done
 
+step "a file that is short on the server, with a length to match: malformed, and nothing touched"
+size=$(stat -c %s "$tmp/a.artifact")
+for at in 100 3000 1500000 $((size - 1)); do
+	expect_error 3 tar-truncated inst install "$url/short/$at/0"
+	untouched
+done
+
+step "a bit of the manifest is another one: not trusted, and nothing touched"
+member() { # NAME: where its first byte is
+	python3 -c 'import sys, tarfile
+print(tarfile.open(sys.argv[1]).getmember(sys.argv[2]).offset_data)' "$tmp/a.artifact" "$1"
+}
+expect_error 4 sig-invalid inst install "$url/bit/$(($(member manifest.json) + 200))/0"
+untouched
+
+step "a bit of the index: malformed, not armed, the target not written"
+expect_error 3 index-page inst install "$url/bit/$(($(member payload/rootfs/0000.index) + 100))/0"
+[ "$sum_b" = "$(sha256sum <"$tmp/dev/b.img")" ] || fail "the target slot was written"
+never_armed
+boot_says bad=b
+
 step "another file in the middle of an install: 8, not armed, the old slot as it was"
 expect_exit 8 inst install "$url/change/etag/0"
 expect_err "was changed on the server"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A delta install from real servers and from bad ones: the right image and no more than what is missing, or a clear error.
+# A delta install, by chunks and by a patch, from real servers and from bad ones: the right image and no more than what is missing, or a
+# clear error.
 set -eu
 . "${srcdir:-.}/tests/e2e/lib.sh"
 . "$top_src/tests/e2e/device.sh"
@@ -15,11 +16,17 @@ cd "$tmp"
 mkdir root www
 for i in $(seq 100 259); do make_noise "$i" 20000 >"root/f$i"; done
 create v1 1.0
+# In v4 they have a few other bytes, and a patch lies beside it.
+for i in $(seq 100 4 259); do printf 'x%s' "$i" | dd of="root/f$i" bs=1 seek=9000 conv=notrunc status=none; done
+create v4 4.0
 for i in $(seq 100 4 259); do make_noise "9$i" 20000 >"root/f$i"; done
 create v2 2.0
 make_noise 77 20000 >root/f101
 create v3 3.0
 cp v2.artifact www/a.artifact
+cp v4.artifact www/p.artifact
+"$mkartifact" delta -q --key k.pem v1.artifact www/p.artifact
+patch_size=$(stat -c %s www/p.artifact.patches/*.patch)
 expect_exit 0 inst install v1.artifact
 boot_slot b
 expect_exit 0 inst commit
@@ -55,6 +62,18 @@ exact() {
 	[ "$(json "d['download'] + 30000 < d['received'] < d['download'] + 45000 + 500 * d['requests']")" = true ] || fail "received: $(cat out)"
 }
 exact "$good"
+# Of records a few bytes for each file; heads of both, and the patch's index and table of records.
+by_patch() { # URL [OPTION of the download]
+	expect_exit 0 inst install --json "$@"
+	slot_is a v4.artifact
+	[ "$(json "d['way'] == 'patch' and d['patch']['size'] == $patch_size and d['patch']['failed-records'] == 0")" = true ] ||
+		fail "not by the patch: $(cat out)"
+	[ "$(json "0 < d['download'] == d['patch']['read'] < d['patch']['cost-of-chunks'] / 20")" = true ] || fail "a poor patch: $(cat out)"
+	[ "$(json "d['received'] < d['download'] + 45000 + 500 * d['requests']")" = true ] || fail "received: $(cat out)"
+	[ "$(json "d['requests'] <= 6")" = true ] || fail "many requests: $(cat out)"
+}
+fresh "full = never"
+by_patch "http://127.0.0.1:$lport/p.artifact"
 
 step "nginx, HTTP/1.1, and HTTP/2 over TLS"
 nport=$(free_port)
@@ -89,12 +108,20 @@ http {
 END
 background nginx -p "$tmp/nginx" -c "$tmp/nginx.conf"
 wait_port "$nport"
+ranges_only() { # PROTOCOL
+	[ "$(grep -c "^$1 206 " nginx/access.log)" = "$(json "d['requests']")" ] || fail "not as many answers as requests: $(cat nginx/access.log)"
+	! grep -v "^$1 206 " nginx/access.log || fail "other answers"
+}
 fresh "full = never"
 exact "http://127.0.0.1:$nport/a.artifact"
 # The one that is not found is the patch that might have been there.
 [ "$(grep -v '^HTTP/1.1 206 ' nginx/access.log | cut -d' ' -f2)" = 404 ] || fail "other answers"
 connections=$(awk '{ print $3 }' nginx/access.log | sort -u | wc -l)
 if [ "$connections" -le 1 ] || [ "$connections" -gt 7 ]; then fail "$connections connections"; fi
+fresh "full = never"
+: >nginx/access.log
+by_patch "http://127.0.0.1:$nport/p.artifact"
+ranges_only HTTP/1.1
 : >nginx/access.log
 fresh "full = never" "ca = $tmp/cert.pem"
 exact "https://127.0.0.1:$tport/a.artifact"
@@ -102,6 +129,10 @@ exact "https://127.0.0.1:$tport/a.artifact"
 connections=$(awk '{ print $3 }' nginx/access.log | sort -u | wc -l)
 # One of the child that looked for a patch, one with streams for everything else.
 [ "$connections" = 2 ] || fail "$connections connections, not one with streams"
+: >nginx/access.log
+fresh "full = never" "ca = $tmp/cert.pem"
+by_patch "https://127.0.0.1:$tport/p.artifact"
+ranges_only HTTP/2.0
 
 step "busybox httpd, which does not know If-Range"
 bport=$(free_port)
@@ -109,6 +140,8 @@ background busybox httpd -f -p "127.0.0.1:$bport" -h "$tmp/www"
 wait_port "$bport"
 fresh "full = never"
 exact "http://127.0.0.1:$bport/a.artifact"
+fresh "full = never"
+by_patch "http://127.0.0.1:$bport/p.artifact"
 
 step "... and the file is another one in the middle: 8, never a mixture"
 fresh "rate = 200000"

@@ -60,12 +60,13 @@ fetch_probe_CFLAGS = $(AM_CFLAGS)
 fetch_probe_LDADD = $(LIBFETCH) $(LIBARTIFACT)
 TESTS += %D%/fetch.sh
 if TOOLS
-TESTS += %D%/install_http.sh %D%/install_seed.sh %D%/install_earlier.sh %D%/install_mirrors.sh %D%/install_servers.sh %D%/install_patch.sh %D%/install_patch_server.sh %D%/install_patch_squashfs.sh %D%/install_large.sh %D%/install_bitflip.sh
+TESTS += %D%/install_http.sh %D%/install_mirrors.sh %D%/install_seed.sh %D%/install_earlier.sh %D%/install_servers.sh %D%/install_patch.sh %D%/install_patch_server.sh %D%/install_patch_squashfs.sh %D%/install_patch_http.sh %D%/install_resume.sh %D%/install_large.sh %D%/install_bitflip.sh
 endif
 endif
 endif
 EXTRA_DIST += %D%/fetch.sh %D%/bad_child.py %D%/install_http.sh %D%/install_seed.sh %D%/install_earlier.sh %D%/install_mirrors.sh %D%/install_servers.sh
 EXTRA_DIST += %D%/install_patch.sh %D%/install_patch_server.sh %D%/relevel.py %D%/range_server.py
+EXTRA_DIST += %D%/install_patch_http.sh %D%/install_resume.sh %D%/hasty_child.py
 EXTRA_DIST += %D%/device.sh
 if INSTALLER
 TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh
