@@ -134,6 +134,7 @@ static int keep_head(struct install *in, struct art_err *err)
 static void add_sums(struct write_sums *to, const struct write_sums *from)
 {
 	to->same += from->same;
+	to->blank += from->blank;
 	to->copied += from->copied;
 	to->repeated += from->repeated;
 	to->written += from->written;

@@ -15,6 +15,7 @@
 #include "installer/writer.h"
 #include "libartifact/chunk.h"
 #include "libartifact/io.h"
+#include "libartifact/util.h"
 
 #define NO_ROW UINT32_MAX
 
@@ -211,6 +212,9 @@ static int look(struct writer *w, struct art_err *err)
 			continue;
 		w->places[i] = SEED_DONE;
 		w->job->sums.same += row.plain_len;
+		/* A page of zeros among other content is a chunk like any. */
+		if (art_is_zero(w->target->scratch, row.plain_len))
+			w->job->sums.blank += row.plain_len;
 		show(w, i);
 	}
 	return code;
@@ -231,6 +235,7 @@ static int settle_row(struct writer *w, uint32_t i, struct art_err *err)
 		code = target_zero(w->target, off, row.plain_len, w->job->dry, &changed, err);
 		sums->zeroed += changed;
 		sums->same += row.plain_len - changed;
+		sums->blank += row.plain_len - changed;
 		w->places[i] = SEED_DONE;
 		return code;
 	}

@@ -43,8 +43,17 @@ expect_exit 6 sh -c 'ulimit -f 1; exec "$@"' sh "$mkartifact" delta --key k.pem 
 expect_err "'temporary file (TMPDIR says where)': File too large"
 [ ! -e cut ] || fail "a patch was left"
 
+step "a slot that holds nothing but zeros: all is fetched; then nothing"
+truncate -s 0 dev/b.img
+truncate -s 8388608 dev/b.img
+expect_exit 0 inst install --json v1.artifact
+[ "$(json "d['way'], d['same'] > 1000000, d['zeroed']")" = '["full", true, 0]' ] || fail "$(cat out)"
+grep -q '"way": *"full"' dev/state/log || fail "the log does not tell"
+expect_exit 0 inst install --json v1.artifact
+[ "$(json "d['way'], d['fetched']")" = '["none", 0]' ] || fail "$(cat out)"
+
 # Slot b runs and holds v1; slot a is noise.
-expect_exit 0 inst install v1.artifact
+slot_is b v1.artifact
 boot_slot b
 expect_exit 0 inst commit
 cp -a dev start
