@@ -288,7 +288,7 @@ static int copy_early(void *ctx, uint32_t i, struct art_err *err)
 	return copy_row(w, &row, i, err);
 }
 
-/* What was counted on before anything was changed may fail: a record of a patch, a seed. */
+/* What was counted on before anything was changed may fail: a record of a patch, a seed, the storage. */
 static int spend(struct write_job *job, uint64_t bytes, struct art_err *err)
 {
 	job->sums.download += bytes;
@@ -296,7 +296,8 @@ static int spend(struct write_job *job, uint64_t bytes, struct art_err *err)
 		return 0;
 	if (bytes > *job->allowance)
 		return art_fail(err, ART_E_NET_RANGE,
-				"a patch or a seed has not given what was expected of it, and a full download is refused ([download] full = never); what is right stays");
+				"%s, and a full download is refused ([download] full = never); what is right stays",
+				job->excess);
 	*job->allowance -= bytes;
 	return 0;
 }

@@ -34,6 +34,7 @@ struct write_job {
 	struct kept *kept; /* has or receives the indexes; NULL: do not keep */
 	bool dry;          /* look and count, write nothing */
 	uint64_t *allowance; /* bytes of ranges that may yet be asked for; NULL: no limit */
+	const char *excess;  /* what is to blame when it does not suffice */
 	struct write_sums sums; /* grows */
 };
 
