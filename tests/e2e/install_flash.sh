@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What an install costs the flash, by what it asks of the kernel and not by what it reports: only chunks that differ are written, and
-# once; zeros are made only where there are none, as holes where the file can have them; the running slot is never opened for writing.
+# once; zeros are made only where there are none, as holes where the file can have them; the running slot is never opened for writing;
+# what is noted of seeds needs room for what they hold, and not for their size.
 set -eu
 . "${srcdir:-.}/tests/e2e/lib.sh"
 . "$top_src/tests/e2e/device.sh"
@@ -34,7 +35,7 @@ fresh() {
 inject=
 traced() { # ARGUMENT...: `install --json`; its calls in calls.PID
 	rm -f calls.*
-	expect_exit 0 strace -ff -y -s 0 -o calls ${inject:+-e "$inject"} \
+	expect_exit 0 timeout 60 strace -ff -y -s 0 -o calls ${inject:+-e "$inject"} \
 		-e 'trace=?open,?creat,openat,?openat2,/write,/fallocate,/truncate,?copy_file_range,/sendfile,?splice' \
 		"$top_build/artifact-install" -c dev/install.conf install --json "$@"
 }
@@ -244,4 +245,45 @@ assert report()["copied"] > MIB, report()
 END
 	[ "$(json "d['way']")" = $way ] || fail "not by $way: $(cat out err)"
 done
+
+step "seeds that are read through: not their holes, and no file with a name is made for it"
+truncate -s 1T seed || skip "files cannot have 1 TiB here"
+dd if=start/b.img of=seed bs=1M seek=524288 conv=notrunc 2>/dev/null
+rm -r web/v2.artifact.patches
+unknown() { # all that is known of v1 is that file
+	fresh
+	rm -r dev/state/slot-b
+	make_noise 9 8388608 >dev/b.img
+	printf '[download]\nseeds = %s\n' "$tmp/seed" >>dev/install.conf
+}
+for dry in --dry-run ''; do
+	unknown
+	traced ${dry:+"$dry"} "$url"
+	judge <<'END'
+noted = 0
+named = [line for line in lines("/state") if "O_CREAT" in line and re.search(r"/heads|/\.twinroot-", line.split(",")[1])]
+assert not named or any("O_TMPFILE" in line and "= -1 E" in line for line in lines("/state")), named
+for line in lines("("):
+    if m := re.match(r"p?write(?:64)?\(\d+<[^>]*(?:/state/#\d+|memfd:heads|/state/\.twinroot-\w+)\b.* = (\d+)$", line):
+        noted += int(m[1])
+# Four bytes for each 4 KiB of two slots.
+assert 2 * MIB // 1024 < noted <= 16 * MIB // 1024, noted
+assert report()["copied"] > 2 * MIB, report()
+END
+done
+slot_is a v2.artifact
+# And where files without a name are not known.
+when=
+for _ in first again; do
+	unknown
+	expect_exit 0 strace -f -o calls.state -P "$tmp/dev/state" -e trace=openat \
+		${when:+-e inject=openat:error=EOPNOTSUPP:when=$when} "$top_build/artifact-install" -c dev/install.conf install --json "$url"
+	slot_is a v2.artifact
+	[ "$(json "d['copied'] > 2000000")" = true ] || fail "$(cat out err)"
+	# The running slot's comes first.
+	when=$(awk '/openat/ { n++ } /O_TMPFILE/ { last = n } END { print last }' calls.state)
+done
+grep -q 'O_TMPFILE.*INJECTED' calls.state || fail "it was not asked for: $(cat calls.state)"
+expect_exit 0 find dev/state -name '*twinroot*'
+[ ! -s out ] || fail "left: $(cat out)"
 assert_no_litter
