@@ -5,8 +5,6 @@
 #include "config.h"
 #endif
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,20 +51,11 @@ const char *inspect_temp_name(void)
 int inspect_temp_file(int *fd, struct art_err *err)
 {
 	const char *dir = temp_directory();
-	char path[4096];
 
-	*fd = open(dir, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
-	if (*fd >= 0)
-		return 0;
-	/* Not every filesystem has O_TMPFILE. */
-	if ((size_t)snprintf(path, sizeof(path), "%s/artifact-inspect.XXXXXX", dir) >=
-	    sizeof(path))
-		return art_fail(err, ART_E_IO, "TMPDIR is too long a path");
-	*fd = mkostemp(path, O_CLOEXEC);
+	*fd = art_open_unnamed(dir);
 	if (*fd < 0)
 		return art_fail_errno(err, ART_E_IO,
 				      "cannot make a temporary file in '%s'", dir);
-	unlink(path);
 	return 0;
 }
 

@@ -134,6 +134,7 @@ static int keep_head(struct install *in, struct art_err *err)
 static void add_sums(struct write_sums *to, const struct write_sums *from)
 {
 	to->same += from->same;
+	to->blank += from->blank;
 	to->copied += from->copied;
 	to->repeated += from->repeated;
 	to->written += from->written;
@@ -149,8 +150,9 @@ static void add_sums(struct write_sums *to, const struct write_sums *from)
 	to->by_chunks += from->by_chunks;
 }
 
-static int write_payload(struct install *in, size_t n, bool keep, struct write_sums *sums,
-			 struct art_err *err)
+/* EXCESS: why more may have to be downloaded than was foreseen. */
+static int write_payload(struct install *in, size_t n, bool keep, const char *excess,
+			 struct write_sums *sums, struct art_err *err)
 {
 	struct seeds seeds;
 	struct write_job job = { .candidate = in->candidate,
@@ -159,6 +161,7 @@ static int write_payload(struct install *in, size_t n, bool keep, struct write_s
 				 .seeds = &seeds,
 				 .kept = keep ? &in->kept : NULL,
 				 .allowance = in->limited ? &in->allowance : NULL,
+				 .excess = excess,
 				 .dry = in->dry };
 	/* To read through a partition for what a file beside it has would not pay. */
 	int code = seeds_open(&seeds, in->device, in->candidate->manifest->payloads[n].name,
@@ -179,7 +182,9 @@ static int write_all(struct install *in, struct art_err *err)
 	for (n = 0; n < in->part_count && code == 0; n++) {
 		struct write_sums sums;
 
-		code = write_payload(in, n, in->kept.fd >= 0, &sums, err);
+		code = write_payload(in, n, in->kept.fd >= 0,
+				     "a patch or a seed has not given what was expected of it",
+				     &sums, err);
 		add_sums(&in->sums, &sums);
 	}
 	if (code == 0)
@@ -224,7 +229,8 @@ static int repair(struct install *in, size_t n, struct art_err *err)
 		return art_fail(err, ART_E_VERIFY_STORAGE,
 				"'%s' reads back wrong, and '%s' cannot be read again; install once more, what is right is kept",
 				t->part->path, in->candidate->src->name);
-	code = write_payload(in, n, false, &sums, err);
+	code = write_payload(in, n, false, "the storage reads back something else than was written",
+			     &sums, err);
 	if (code == 0 && sums.written + sums.zeroed == 0)
 		return art_fail(err, ART_E_IMAGE_DIGEST,
 				"payload '%s': every chunk is right, and the image is not what its digest says",

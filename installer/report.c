@@ -13,7 +13,7 @@ const char *report_way(const struct write_sums *s)
 		return s->fetched > 0 ? "patch-and-chunks" : "patch";
 	if (s->fetched == 0)
 		return "none";
-	return s->same + s->copied > 0 ? "chunks" : "full";
+	return s->same - s->blank + s->copied > 0 ? "chunks" : "full";
 }
 
 static json_t *patch_object(const struct report *in)

@@ -4,7 +4,6 @@
  * by page: a device has room for the rows of one segment, and not for all that its partitions hold.
  */
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -159,6 +158,17 @@ static bool has_whole(const struct search *s, const struct art_row *old)
 	return false;
 }
 
+static int page_head(struct seeds *s, const uint8_t *page, uint8_t head[ART_HEAD_LEN],
+		     struct art_err *err)
+{
+	uint8_t digest[ART_SHA256_LEN];
+	int code = art_digest_once(s->sha256, page, STEP, digest, err);
+
+	if (code == 0)
+		memcpy(head, digest, ART_HEAD_LEN);
+	return code;
+}
+
 /*
  * A row of the seed's kept index that the new image has not, as a whole: new rows may begin at its pages, where the producer knew the old
  * image and has cut at what has changed in it.
@@ -167,7 +177,6 @@ static void look_into(struct search *s, const struct art_row *old, uint64_t off)
 {
 	uint8_t heads[ART_CHUNK_MAX / STEP][ART_HEAD_LEN];
 	uint32_t pages = old->plain_len / STEP, i;
-	uint8_t digest[ART_SHA256_LEN];
 
 	/* The index has been judged; its file may still be another by now. */
 	if (old->plain_len > ART_CHUNK_MAX || off % STEP != 0 || !art_head_is_near(off, s->base))
@@ -176,11 +185,9 @@ static void look_into(struct search *s, const struct art_row *old, uint64_t off)
 	    art_pread_full(s->seed->fd, s->seeds->buf, pages * STEP, off, s->seed->path, NULL) !=
 		    (ssize_t)(pages * STEP))
 		return;
-	for (i = 0; i < pages; i++) {
-		if (art_digest_once(s->seeds->sha256, s->seeds->buf + i * STEP, STEP, digest, NULL) < 0)
+	for (i = 0; i < pages; i++)
+		if (page_head(s->seeds, s->seeds->buf + i * STEP, heads[i], NULL) < 0)
 			return;
-		memcpy(heads[i], digest, ART_HEAD_LEN);
-	}
 	/* The buffer is needed for the rows that are tried. */
 	for (i = 0; i < pages; i++)
 		try_head(s, heads[i], off + i * STEP);
@@ -227,77 +234,78 @@ static void walk_segment(struct search *s, size_t segment, visit_fn visit)
 	}
 }
 
-/* A file without a name; in memory (a thousandth of the seed) where nothing may be written. */
+/* A file without a name; in memory (a thousandth of what the seed holds) where nothing may be written. */
 static int open_heads(const struct seeds *s, struct seed *seed, struct art_err *err)
 {
-	cleanup_free char *path = NULL;
-
-	if (s->aloof) {
-		seed->heads = memfd_create("heads", MFD_CLOEXEC);
-	} else {
-		if (asprintf(&path, "%s/heads-XXXXXX", s->directory) < 0)
-			return art_fail_memory(err);
-		seed->heads = mkostemp(path, O_CLOEXEC);
-		if (seed->heads >= 0)
-			unlink(path);
-	}
+	seed->heads = s->aloof ? memfd_create("heads", MFD_CLOEXEC) : art_open_unnamed(s->directory);
 	if (seed->heads < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot make a file in %s",
 				      s->aloof ? "memory" : s->directory);
 	return 0;
 }
 
-/* Read through the seed once: the head of each page that is not zero, else 0. */
+/* The heads of the pages in BUF, which are the seed's at OFF; of a page of zeros, 0. Zeros are left out of the file. */
+static int add_heads(struct seeds *s, const struct seed *seed, size_t pages, uint64_t off,
+		     struct art_err *err)
+{
+	uint8_t heads[ART_CHUNK_MAX / STEP][ART_HEAD_LEN] = { 0 };
+	size_t i;
+	int code = 0;
+
+	for (i = 0; i < pages && code == 0; i++)
+		if (!art_is_zero(s->buf + i * STEP, STEP))
+			code = page_head(s, s->buf + i * STEP, heads[i], err);
+	if (code < 0 || art_is_zero(heads, sizeof(heads)))
+		return code;
+	return art_pwrite_full(seed->heads, heads, pages * ART_HEAD_LEN, off / STEP * ART_HEAD_LEN,
+			       s->directory, err);
+}
+
+/* Read through the seed once, but for its holes. */
 static int make_heads(struct seeds *s, struct seed *seed, struct art_err *err)
 {
-	enum { BATCH = 4096 };
-	cleanup_free uint8_t *heads = malloc(4 * BATCH);
-	uint64_t page = 0, off;
-	int code = heads ? open_heads(s, seed, err) : art_fail_memory(err);
+	uint64_t end = seed->size / STEP * STEP, off = 0;
+	int code = open_heads(s, seed, err);
 
-	for (off = 0; code == 0 && off + STEP <= seed->size; off += STEP) {
-		size_t at = off % ART_CHUNK_MAX;
-		uint8_t digest[ART_SHA256_LEN] = { 0 };
+	while (code == 0 && (off = art_skip_hole(seed->fd, off, end)) < end) {
+		size_t len;
+		ssize_t n;
 
-		if (at == 0) {
-			ssize_t n = art_pread_full(seed->fd, s->buf, ART_CHUNK_MAX, off, seed->path, err);
-
-			code = n < 0 ? (int)n : 0;
-			posix_fadvise(seed->fd, (off_t)off, ART_CHUNK_MAX, POSIX_FADV_DONTNEED);
-		}
-		if (code == 0 && !art_is_zero(s->buf + at, STEP))
-			code = art_digest_once(s->sha256, s->buf + at, STEP, digest, err);
-		memcpy(heads + 4 * (page % BATCH), digest, 4);
-		page++;
-		if (code == 0 && (page % BATCH == 0 || off + 2 * STEP > seed->size))
-			code = art_write_full(seed->heads, heads, 4 * ((page - 1) % BATCH + 1),
-					      s->directory, err);
+		off -= off % STEP;
+		len = end - off < ART_CHUNK_MAX ? (size_t)(end - off) : ART_CHUNK_MAX;
+		n = art_pread_full(seed->fd, s->buf, len, off, seed->path, err);
+		if (n < 0)
+			return (int)n;
+		posix_fadvise(seed->fd, (off_t)off, (off_t)len, POSIX_FADV_DONTNEED);
+		/* Where it has become shorter, it has nothing more. */
+		code = add_heads(s, seed, (size_t)n / STEP, off, err);
+		off += len;
 	}
-	seed->head_count = page;
+	seed->head_count = end / STEP;
 	return code;
 }
 
 static int scan(struct search *s, struct art_err *err)
 {
 	uint8_t heads[4096];
-	uint64_t page;
+	uint64_t off, end;
 	int code = 0;
 
 	if (s->seed->heads < 0) {
 		cli_info("reading through '%s', of which no index is kept", s->seed->path);
 		code = make_heads(s->seeds, s->seed, err);
 	}
-	for (page = 0; code == 0 && page < s->seed->head_count; page++) {
-		const uint8_t *head = heads + 4 * page % sizeof(heads);
-		ssize_t n = (ssize_t)sizeof(heads);
+	end = s->seed->head_count * ART_HEAD_LEN;
+	for (off = 0; code == 0 && (off = art_skip_hole(s->seed->heads, off, end)) < end;
+	     off += sizeof(heads)) {
+		ssize_t n, i;
 
-		if (head == heads)
-			n = art_pread_full(s->seed->heads, heads, sizeof(heads), 4 * page,
-					   s->seed->path, err);
-		if (n < 4)
-			return n < 0 ? (int)n : 0;
-		if (art_get32(head) != 0)
-			try_head(s, head, page * STEP);
+		off -= off % sizeof(heads);
+		n = art_pread_full(s->seed->heads, heads, sizeof(heads), off, s->seed->path, err);
+		for (i = 0; i + ART_HEAD_LEN <= n; i += ART_HEAD_LEN)
+			if (art_get32(heads + i) != 0)
+				try_head(s, heads + i, (off + (uint64_t)i) / ART_HEAD_LEN * STEP);
+		code = n < 0 ? (int)n : 0;
 	}
 	return code;
 }

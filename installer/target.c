@@ -75,17 +75,10 @@ static int read_exactly(struct target *t, void *buf, size_t len, uint64_t off,
 	return 0;
 }
 
-/* The first byte at or after OFF that may differ from zero; END when there is none. */
-static uint64_t skip_hole(struct target *t, uint64_t off, uint64_t end)
+/* As art_skip_hole, of a slot that is a file. */
+static uint64_t skip_hole(const struct target *t, uint64_t off, uint64_t end)
 {
-	off_t data;
-
-	if (t->part->is_block)
-		return off;
-	data = lseek(t->fd, (off_t)off, SEEK_DATA);
-	if (data < 0)
-		return errno == ENXIO ? end : off;
-	return (uint64_t)data < end ? (uint64_t)data : end;
+	return t->part->is_block ? off : art_skip_hole(t->fd, off, end);
 }
 
 /*

@@ -15,6 +15,7 @@
 #include "installer/writer.h"
 #include "libartifact/chunk.h"
 #include "libartifact/io.h"
+#include "libartifact/util.h"
 
 #define NO_ROW UINT32_MAX
 
@@ -211,6 +212,9 @@ static int look(struct writer *w, struct art_err *err)
 			continue;
 		w->places[i] = SEED_DONE;
 		w->job->sums.same += row.plain_len;
+		/* A page of zeros among other content is a chunk like any. */
+		if (art_is_zero(w->target->scratch, row.plain_len))
+			w->job->sums.blank += row.plain_len;
 		show(w, i);
 	}
 	return code;
@@ -231,6 +235,7 @@ static int settle_row(struct writer *w, uint32_t i, struct art_err *err)
 		code = target_zero(w->target, off, row.plain_len, w->job->dry, &changed, err);
 		sums->zeroed += changed;
 		sums->same += row.plain_len - changed;
+		sums->blank += row.plain_len - changed;
 		w->places[i] = SEED_DONE;
 		return code;
 	}
@@ -283,7 +288,7 @@ static int copy_early(void *ctx, uint32_t i, struct art_err *err)
 	return copy_row(w, &row, i, err);
 }
 
-/* What was counted on before anything was changed may fail: a record of a patch, a seed. */
+/* What was counted on before anything was changed may fail: a record of a patch, a seed, the storage. */
 static int spend(struct write_job *job, uint64_t bytes, struct art_err *err)
 {
 	job->sums.download += bytes;
@@ -291,7 +296,8 @@ static int spend(struct write_job *job, uint64_t bytes, struct art_err *err)
 		return 0;
 	if (bytes > *job->allowance)
 		return art_fail(err, ART_E_NET_RANGE,
-				"a patch or a seed has not given what was expected of it, and a full download is refused ([download] full = never); what is right stays");
+				"%s, and a full download is refused ([download] full = never); what is right stays",
+				job->excess);
 	*job->allowance -= bytes;
 	return 0;
 }

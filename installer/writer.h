@@ -11,6 +11,7 @@
 
 struct write_sums {
 	uint64_t same;    /* plain bytes that were right already, zeros included */
+	uint64_t blank;   /* of these, the zeros: any new slot has some */
 	uint64_t copied;  /* of those written, the ones that a seed had */
 	uint64_t repeated; /* of those written, the ones that stand in the image before */
 	uint64_t written; /* plain bytes written */
@@ -33,6 +34,7 @@ struct write_job {
 	struct kept *kept; /* has or receives the indexes; NULL: do not keep */
 	bool dry;          /* look and count, write nothing */
 	uint64_t *allowance; /* bytes of ranges that may yet be asked for; NULL: no limit */
+	const char *excess;  /* what is to blame when it does not suffice */
 	struct write_sums sums; /* grows */
 };
 

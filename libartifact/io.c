@@ -162,6 +162,36 @@ int art_out_check_input(const char *path, const char *input, struct art_err *err
 			path);
 }
 
+/* After O_TMPFILE: not every filesystem knows it. */
+static bool needs_name(void)
+{
+	return errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT;
+}
+
+int art_open_unnamed(const char *directory)
+{
+	int fd = open(directory, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+	cleanup_free char *path = NULL;
+
+	if (fd >= 0 || !needs_name())
+		return fd;
+	if (asprintf(&path, "%s/.twinroot-XXXXXX", directory) < 0)
+		return -1;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+uint64_t art_skip_hole(int fd, uint64_t off, uint64_t end)
+{
+	off_t data = lseek(fd, (off_t)off, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? end : off;
+	return (uint64_t)data < end ? (uint64_t)data : end;
+}
+
 /* Without a name if the filesystem can, else hidden. */
 static int open_temp(struct art_out *o)
 {
@@ -170,7 +200,7 @@ static int open_temp(struct art_out *o)
 	if (!copy)
 		return -1;
 	o->fd = open(dirname(copy), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (o->fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+	if (o->fd >= 0 || !needs_name())
 		return o->fd;
 	o->fd = mkostemp(o->temp, O_CLOEXEC);
 	o->named = o->fd >= 0;

@@ -31,6 +31,12 @@ int art_pwrite_full(int fd, const void *buf, size_t len, uint64_t off, const cha
 int art_read_file(const char *path, size_t max, uint8_t **out, size_t *len,
 		  struct art_err *err);
 
+/* A file without a name in DIRECTORY, to write and read: nothing is left of it when the program ends in any way. -1 with errno. */
+int art_open_unnamed(const char *directory);
+
+/* The first byte at or after OFF that may differ from zero; END when there is none before that. A device has no holes. */
+uint64_t art_skip_hole(int fd, uint64_t off, uint64_t end);
+
 /*
  * A file that appears under its name only when it is complete: art_out_open makes one without a name in
  * the directory of PATH, so that nothing is left of a program that is killed (a hidden one where the

@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a directory or a tarball to an image. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "libartifact/fs/build_internal.h"
+#include "libartifact/io.h"
 #include "libartifact/util.h"
-
-static int temp_in(int *fd, const char *directory)
-{
-	char path[4096];
-
-	*fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (*fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
-		return *fd;
-	/* Not every filesystem knows unnamed files. */
-	if ((size_t)snprintf(path, sizeof(path), "%s/.twinroot-XXXXXX", directory) >= sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	*fd = mkostemp(path, O_CLOEXEC);
-	if (*fd >= 0)
-		unlink(path);
-	return *fd;
-}
 
 int art_temp_file(int *fd, const char *directory, struct art_err *err)
 {
@@ -36,7 +16,8 @@ int art_temp_file(int *fd, const char *directory, struct art_err *err)
 		directory = tmp;
 	if (!directory || !directory[0])
 		directory = "/var/tmp";
-	if (temp_in(fd, directory) < 0)
+	*fd = art_open_unnamed(directory);
+	if (*fd < 0)
 		return art_fail_errno(err, ART_E_IO, "cannot make a temporary file in '%s'", directory);
 	return 0;
 }

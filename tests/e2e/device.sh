@@ -6,6 +6,8 @@
 #	inst ARGUMENT...             artifact-install -c of that device
 #	boot_set NAME=VALUE...       write into the boot store; boot_says NAME=VALUE fails unless it holds that line
 #	boot_slot SLOT               what a bootloader would do to start SLOT
+#	shim HOW AT COMMAND...       run COMMAND with call AT failing as tests/fault/failio.c says; AT 0: none
+#	calls                        how many calls the last shim has counted
 requires artifact-install mkartifact openssl python3
 
 inst() {
@@ -29,6 +31,19 @@ boot_says() {
 
 boot_slot() {
 	boot_set "booted=$1"
+}
+
+shim() { # HOW AT COMMAND...
+	shim_how=$1
+	shim_at=$2
+	shift 2
+	head -c 64 /dev/zero >"$tmp/count"
+	env LD_PRELOAD="$top_build/failio.so${LD_PRELOAD:+:$LD_PRELOAD}" FAULT_FILE="$tmp/count" FAULT_AT="$shim_at" \
+		FAULT_HOW="$shim_how" "$@"
+}
+
+calls() {
+	python3 -c 'import struct, sys; print(struct.unpack("<Q", open(sys.argv[1], "rb").read(8))[0])' "$tmp/count"
 }
 
 make_noise() {

@@ -18,17 +18,6 @@ reset() {
 	cp fresh.boot dev/boot
 	rm -rf dev/state
 }
-shim() { # HOW AT COMMAND...
-	shim_how=$1
-	shim_at=$2
-	shift 2
-	head -c 64 /dev/zero >"$tmp/count"
-	env LD_PRELOAD="$top_build/failio.so${LD_PRELOAD:+:$LD_PRELOAD}" FAULT_FILE="$tmp/count" FAULT_AT="$shim_at" \
-		FAULT_HOW="$shim_how" "$@"
-}
-calls() {
-	python3 -c 'import struct, sys; print(struct.unpack("<Q", open(sys.argv[1], "rb").read(8))[0])' "$tmp/count"
-}
 safe() { # after any end: slot a boots, and b only if it is whole
 	[ "$sum_a" = "$(sha256sum <dev/a.img)" ] || fail "the running slot was written"
 	boot_says default=a

@@ -43,8 +43,17 @@ expect_exit 6 sh -c 'ulimit -f 1; exec "$@"' sh "$mkartifact" delta --key k.pem 
 expect_err "'temporary file (TMPDIR says where)': File too large"
 [ ! -e cut ] || fail "a patch was left"
 
+step "a slot that holds nothing but zeros: all is fetched; then nothing"
+truncate -s 0 dev/b.img
+truncate -s 8388608 dev/b.img
+expect_exit 0 inst install --json v1.artifact
+[ "$(json "d['way'], d['same'] > 1000000, d['zeroed']")" = '["full", true, 0]' ] || fail "$(cat out)"
+grep -q '"way": *"full"' dev/state/log || fail "the log does not tell"
+expect_exit 0 inst install --json v1.artifact
+[ "$(json "d['way'], d['fetched']")" = '["none", 0]' ] || fail "$(cat out)"
+
 # Slot b runs and holds v1; slot a is noise.
-expect_exit 0 inst install v1.artifact
+slot_is b v1.artifact
 boot_slot b
 expect_exit 0 inst commit
 cp -a dev start
@@ -101,7 +110,7 @@ cp dev/b.img garbled.img
 printf '[download]\nfull = never\n' >>dev/install.conf
 get patch-and-chunks --dry-run
 expect_exit 8 inst install "$url"
-expect_err "[download] full = never"
+expect_err "a patch or a seed has not given what was expected of it, and a full download is refused ([download] full = never)"
 boot_says default=b trial=none bad=a
 fresh
 cp garbled.img dev/b.img
@@ -240,17 +249,9 @@ slot_is a v2.artifact
 
 step "killed here and there, and run again"
 [ -f "$top_build/failio.so" ] || skip "built without unit tests"
-shim() { # HOW AT COMMAND...
-	shim_how=$1
-	shim_at=$2
-	shift 2
-	head -c 64 /dev/zero >"$tmp/count"
-	env LD_PRELOAD="$top_build/failio.so${LD_PRELOAD:+:$LD_PRELOAD}" FAULT_FILE="$tmp/count" FAULT_AT="$shim_at" \
-		FAULT_HOW="$shim_how" "$@"
-}
 fresh
 expect_exit 0 shim eio 0 "$top_build/artifact-install" -c dev/install.conf install -q "$patch"
-total=$(python3 -c 'import struct; print(struct.unpack("<Q", open("count", "rb").read(8))[0])')
+total=$(calls)
 [ "$total" -gt 50 ] || fail "the shim counts nothing"
 for n in 1 2 3 4 5 6 7 8 9; do
 	fresh

@@ -86,7 +86,7 @@ for how in damaged short gone nomanifest; do
 	# Chunks that are no multiple of 4 KiB from the start of the image are not found so; here there are none but the last.
 	[ "$bytes" -lt $((best + 100000)) ] || fail "$how: $bytes, $best with the index"
 done
-[ -z "$(find dev/state -name '*heads*')" ] || fail "the scan left a file"
+[ -z "$(find dev/state -name '.twinroot-*')" ] || fail "the scan left a file"
 
 step "a kept index that is whole and of another image: nothing is found, all is fetched, the image is right"
 fresh
@@ -167,5 +167,27 @@ expect_exit 8 inst install "$url/norange/0/0"
 cmp dev/a.img before/a.img
 received=$(awk '/norange/ { n++ } END { print n }' log)
 [ "$received" = 1 ] || fail "$received requests to a server without ranges"
+
+step "a full download where it was forbidden, and the storage is why it would come to that"
+[ -f "$top_build/failio.so" ] || skip "built without unit tests"
+rm root/copy root/text root/text2
+make_noise 6 4000000 >root/new
+create v4 4.0
+background python3 "$top_src/tests/e2e/bad_server.py" v4.artifact port4 2>log4
+url=http://127.0.0.1:$(port_of port4)
+refusing() { # AT COMMAND...: write AT of an install of v4 is lost
+	fresh
+	printf '[download]\nfull = never\n' >>dev/install.conf
+	at=$1
+	shift
+	"$@" shim lost "$at" "$top_build/artifact-install" -c dev/install.conf install -v "$url/good/12-$at/0"
+}
+refusing 0 expect_exit 0
+slot_is a v4.artifact
+# The one before the record's is the rest that did not fill a buffer; before that are 512 KiB of what only the server has.
+refusing $(($(calls) - 3)) expect_error 8 net-range
+expect_err "payload 'rootfs': the storage reads back something else than was written, and a full download is refused"
+boot_says default=b trial=none bad=a
+grep -q '"event":"read-back".*"equal":false' dev/state/log || fail "$(cat dev/state/log)"
 
 assert_no_litter

@@ -69,9 +69,9 @@ EXTRA_DIST += %D%/install_patch.sh %D%/install_patch_server.sh %D%/relevel.py %D
 EXTRA_DIST += %D%/install_patch_http.sh %D%/install_resume.sh %D%/hasty_child.py
 EXTRA_DIST += %D%/device.sh
 if INSTALLER
-TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh
+TESTS += %D%/boot_check.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh %D%/install_flash.sh
 endif
-EXTRA_DIST += %D%/boot_check.sh %D%/boot_pairs.py %D%/state_record.py %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh
+EXTRA_DIST += %D%/boot_check.sh %D%/boot_pairs.py %D%/state_record.py %D%/install_abuse.sh %D%/install_parts.sh %D%/install_order.sh %D%/install_flash.sh %D%/install.sh %D%/install_cut.sh %D%/install_size.sh
 if INSTALLER
 if TOOLS
 TESTS += %D%/grub.sh

@@ -100,6 +100,45 @@ START_TEST(out_has_no_name_before_commit)
 }
 END_TEST
 
+/* The directory is removed by teardown only when it is empty. */
+START_TEST(unnamed)
+{
+	char byte = 0;
+	int fd = art_open_unnamed(".");
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(art_pwrite_full(fd, "x", 1, 7, "it", NULL), 0);
+	ck_assert_int_eq(art_pread_full(fd, &byte, 1, 7, "it", NULL), 1);
+	ck_assert_int_eq(byte, 'x');
+	close(fd);
+	ck_assert_int_eq(art_open_unnamed("no/such"), -1);
+	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+START_TEST(holes_are_skipped)
+{
+	enum { HOLE = 1024 * 1024, DATA = 4096, SIZE = 2 * HOLE + DATA };
+	int fd = art_open_unnamed(".");
+	uint8_t bytes[DATA] = { 0 };
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, SIZE), 0);
+	/* Zeros that were written are none. */
+	ck_assert_int_eq(art_pwrite_full(fd, bytes, DATA, HOLE, "it", NULL), 0);
+	ck_assert_uint_eq(art_skip_hole(fd, HOLE + 5, SIZE), HOLE + 5);
+	/* Not every filesystem has holes. */
+	if (lseek(fd, 0, SEEK_DATA) == HOLE) {
+		ck_assert_uint_eq(art_skip_hole(fd, 5, SIZE), HOLE);
+		ck_assert_uint_eq(art_skip_hole(fd, 5, HOLE), HOLE);
+		ck_assert_uint_eq(art_skip_hole(fd, 5, HOLE - 1), HOLE - 1);
+		ck_assert_uint_eq(art_skip_hole(fd, HOLE + DATA, SIZE), SIZE);
+	}
+	close(fd);
+	ck_assert_uint_eq(art_skip_hole(-1, 5, SIZE), 5);
+}
+END_TEST
+
 /* By both ways: without a name until then, and with a hidden one. */
 static int place(const char *path, bool named, struct art_err *err)
 {
@@ -334,6 +373,8 @@ int main(void)
 	tcase_add_test(t, hex_and_names);
 	tcase_add_test(t, errors);
 	tcase_add_test(t, out_has_no_name_before_commit);
+	tcase_add_test(t, unnamed);
+	tcase_add_test(t, holes_are_skipped);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }
