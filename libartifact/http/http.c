@@ -226,20 +226,25 @@ static bool is_stalled(struct http_lane *l, uint64_t ms)
 /* Wait until the running request gave bytes, or ended. */
 static int pump(struct http_lane *l, struct art_err *err)
 {
+	struct http *h = l->h;
 	char why[80];
 	uint64_t start;
 	int code;
 
 	do {
 		start = http_now_ms();
-		code = http_request_drive(l->h, l, -1, 500, err);
+		code = http_request_drive(h, l, -1, 500, err);
 		if (code < 0)
 			return code;
 		if (l->finished || l->len > 0)
 			return 0;
 	} while (!is_stalled(l, http_now_ms() - start));
 	snprintf(why, sizeof(why), "less than %d bytes a second for %u seconds",
-		 SLOW_PER_SECOND, l->h->opt.stall_timeout);
+		 SLOW_PER_SECOND, h->opt.stall_timeout);
+	/* It was told by all of them: they start again together, and not one stall after the other. */
+	for (size_t i = 1; i < h->queued; i++)
+		if (!h->queue[i]->finished && !h->queue[i]->paused)
+			http_request_stop(h->queue[i]);
 	return wait_to_retry(l, why, err);
 }
 
@@ -262,9 +267,11 @@ static int start(struct http_lane *l, struct art_err *err)
 	return http_request_start(l, end, err);
 }
 
-/* Out of the queue; what it has is lost. */
+/* Out of the queue; what it has is lost. One that has given everything it was for shows that the server gives. */
 static void drop_lane(struct http *h, size_t i)
 {
+	if (is_complete(h->queue[i]))
+		h->progress = NEAR;
 	http_request_stop(h->queue[i]);
 	h->queue[i]->len = 0;
 	h->queued--;

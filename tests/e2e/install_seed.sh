@@ -171,6 +171,7 @@ received=$(awk '/norange/ { n++ } END { print n }' log)
 step "a full download where it was forbidden, and the storage is why it would come to that"
 [ -f "$top_build/failio.so" ] || skip "built without unit tests"
 rm root/copy root/text root/text2
+truncate -s 600000 root/noise
 make_noise 6 4000000 >root/new
 create v4 4.0
 background python3 "$top_src/tests/e2e/bad_server.py" v4.artifact port4 2>log4
@@ -184,7 +185,7 @@ refusing() { # AT COMMAND...: write AT of an install of v4 is lost
 }
 refusing 0 expect_exit 0
 slot_is a v4.artifact
-# The one before the record's is the rest that did not fill a buffer; before that are 512 KiB of what only the server has.
+# The one before the record's is the rest that did not fill a buffer; before that are 256 KiB of what only the server has.
 refusing $(($(calls) - 3)) expect_error 8 net-range
 expect_err "payload 'rootfs': the storage reads back something else than was written, and a full download is refused"
 boot_says default=b trial=none bad=a
