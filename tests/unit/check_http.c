@@ -455,6 +455,28 @@ START_TEST(anywhere)
 }
 END_TEST
 
+/* Every second connection breaks; that is no reason to give up as long as the others give what was asked for. */
+START_TEST(every_second)
+{
+	struct answer answers[20];
+	struct art_http_options opt = options();
+	struct art_source *src;
+	size_t i;
+
+	for (i = 0; i < ART_ARRAY_SIZE(answers); i++)
+		answers[i] = (struct answer){ i % 2 ? "" : NULL, 0, 0, false };
+	opt.rate = 100000000; /* one at a time */
+	start_server(answers, ART_ARRAY_SIZE(answers));
+	ck_assert_int_eq(art_http_open(&src, url, &opt, &err), 0);
+	for (i = 0; i < 9; i++) {
+		ck_assert_int_eq(src->ops->want(src, 150000 + i * 5000, 100, &err), 0);
+		expect(src, 150000 + i * 5000, 100);
+	}
+	art_source_free(src);
+	stop_server();
+}
+END_TEST
+
 /* All it can do is send everything. */
 START_TEST(without_ranges)
 {
@@ -565,6 +587,7 @@ int main(void)
 	tcase_add_test(t, headers_are_bounded);
 	tcase_add_test(t, stalls);
 	tcase_add_test(t, anywhere);
+	tcase_add_test(t, every_second);
 	tcase_add_test(t, without_ranges);
 	tcase_add_test(t, nobody_there);
 	tcase_add_test(t, refused_one_by_one);
