@@ -60,7 +60,8 @@ for how in kill eio enospc; do
 		n=$((n + 1))
 	done
 	echo "$how: $points points, $ended of them ended the run"
-	[ "$ended" -gt $((points / 2)) ] || fail "$how ended too few runs"
+	# Half of all calls read what the slot held before, and where that cannot be read, it is written anew.
+	[ "$ended" -gt $((points / 3)) ] || fail "$how ended too few runs"
 done
 
 step "what was written before a kill is not written again"
