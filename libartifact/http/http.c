@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A source over http(s): which request is made when, and patience with servers and networks
- * that fail. What is read is not authenticated; here it is only made sure that all bytes are of
- * one and the same file.
+ * that fail. What is read is not authenticated; here it is only made sure that all bytes of one server are of
+ * one and the same file, and of another mirror, that it is as long.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -241,11 +241,9 @@ static int pump(struct http_lane *l, struct art_err *err)
 	} while (!is_stalled(l, http_now_ms() - start));
 	snprintf(why, sizeof(why), "less than %d bytes a second for %u seconds",
 		 SLOW_PER_SECOND, h->opt.stall_timeout);
-	/* It was told by all of them: they start again together, and not one stall after the other. */
-	for (size_t i = 1; i < h->queued; i++)
-		if (!h->queue[i]->finished && !h->queue[i]->paused)
-			http_request_stop(h->queue[i]);
-	return wait_to_retry(l, why, err);
+	/* It was told by all of them. They start again together, and on other connections: a line may be dead without a word. */
+	code = http_request_reconnect(h, err);
+	return code < 0 ? code : wait_to_retry(l, why, err);
 }
 
 /* Has everything come that this lane is for? */

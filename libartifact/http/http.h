@@ -13,7 +13,7 @@ struct art_http_options {
 	const char *client_key;
 	uint64_t rate;              /* bytes a second, 0: no limit */
 	unsigned int connect_timeout; /* seconds; 0: 30 */
-	unsigned int stall_timeout; /* seconds below 1 KiB/s; 0: 60 */
+	unsigned int stall_timeout; /* seconds below 1 KiB/s in all; 0: 60 */
 	unsigned int retries;       /* after a drop, with back-off; 0 means the default, 8 */
 	unsigned int first_retries; /* of the first request, until it is answered; 0: the same */
 	unsigned int longest_wait;  /* seconds; who asks for more by Retry-After is given up; 0: what it may ask for is cut to 300 */

@@ -20,6 +20,11 @@ static void wipe_free(uint8_t *bytes, size_t len)
 	free(bytes);
 }
 
+static void wipe_text(char *text)
+{
+	wipe_free((uint8_t *)text, text ? strlen(text) : 0);
+}
+
 static void http_free(struct art_source *src)
 {
 	struct http *h = (struct http *)src;
@@ -28,11 +33,10 @@ static void http_free(struct art_source *src)
 	wipe_free(h->key, h->key_len);
 	free(h->cert);
 	free(h->ca);
-	if (h->url)
-		explicit_bzero(h->url, strlen(h->url));
-	free(h->url);
-	free(h->current);
-	free(h->from);
+	/* They may have a password in them. */
+	wipe_text(h->url);
+	wipe_text(h->current);
+	wipe_text(h->from);
 	free(h->shown);
 	free((char *)h->opt.user_agent);
 	free((char *)h->opt.proxy);

@@ -2,7 +2,7 @@
 /*
  * Requests through libcurl, and the judgement of answers. Nothing a server says is believed
  * beyond what a header must look like: ranges are those asked for, no more bytes come than
- * announced, the entity stays the same.
+ * announced, the entity of one server stays the same.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -105,7 +105,7 @@ static int judge_partial(struct http_lane *l)
 	    (l->h->opt.parts_only && a->last >= l->req_end)) {
 		snprintf(text, sizeof(text), "the server answered a request for bytes from %" PRIu64
 			 "%s with bytes %" PRIu64 "-%" PRIu64 " of %" PRIu64, l->req_off,
-			 a->last >= l->req_end ? ", and not to the end of the file," : "", a->first,
+			 a->first == l->req_off && a->last >= l->req_end ? ", and not to the end of the file," : "", a->first,
 			 a->last, a->total);
 		return final(l, ART_E_NET_RANGE, text);
 	}
@@ -551,4 +551,15 @@ void http_request_stop(struct http_lane *l)
 	l->running = false;
 	l->paused = false;
 	l->finished = false;
+}
+
+int http_request_reconnect(struct http *h, struct art_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < HTTP_LANES; i++)
+		http_request_stop(&h->lane[i]);
+	curl_multi_cleanup(h->multi);
+	h->multi = curl_multi_init();
+	return h->multi ? 0 : art_fail_memory(err);
 }

@@ -116,6 +116,9 @@ int http_request_drive(struct http *h, const struct http_lane *l, int fd, int ti
 /* Stop a request; the connection is lost unless it was finished. */
 void http_request_stop(struct http_lane *l);
 
+/* Stop all requests and close all connections, those too that wait for the next. What came of them stays. */
+int http_request_reconnect(struct http *h, struct art_err *err);
+
 /* Where the lane's last request went, and what its Location is relative to. */
 const char *http_asked(const struct http_lane *l);
 

@@ -5,7 +5,8 @@ The first part of the path says how it behaves, the rest is a free name that kee
 /KIND/ARGUMENT/NAME. Each request is logged on stderr as `METHOD PATH Range If-Range`.
 
 PATCH=FILE in the environment: what is served where `.patches/` is in the path, and how that behaves stands behind what the
-artifact does: /KIND/ARGUMENT/PATCHKIND/PATCHARGUMENT/NAME. LIMIT=BYTES: after so many of kind_paced the server is gone.
+artifact does: /KIND/ARGUMENT/PATCHKIND/PATCHARGUMENT/NAME. LIMIT=BYTES: after so many of kind_paced the server is gone, as soon as
+four requests are under way.
 """
 import http.server
 import os
@@ -246,8 +247,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for piece in self.pieces(int(arg)):
                 with lock:
                     out["paced"] = out.get("paced", 0) + len(piece)
-                    if 0 < LIMIT < out["paced"]:
-                        sys.stderr.write(f"gone with {Handler.under_way} requests under way\n")
+                    if 0 < LIMIT < out["paced"] and Handler.under_way > 3:
+                        sys.stderr.write(f"gone with {Handler.under_way} requests under way, after {out['paced']} bytes\n")
                         os._exit(0)
                 self.wfile.write(piece)
                 self.wfile.flush()

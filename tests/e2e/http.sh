@@ -129,9 +129,9 @@ expect_exit 8 "$probe" stall=1 retries=1 "$bad/silent/0/0"
 expect_err "gave up after 1 retries"
 
 step "a thin line is shared by the requests on it, and none of them stalls for that"
-expect_exit 0 "$probe" stall=1 retries=1 "$bad/thin/900/0" want:1000000:2700 want:1400000:2700 want:1800000:2700 want:2200000:2700 \
-	1000000:2700 1400000:2700 1800000:2700 2200000:2700
-{ part 1000000 2700; part 1400000 2700; part 1800000 2700; part 2200000 2700; } >"$tmp/want"
+expect_exit 0 "$probe" stall=3 retries=1 "$bad/thin/900/0" want:1000000:4500 want:1400000:4500 want:1800000:4500 want:2200000:4500 \
+	1000000:4500 1400000:4500 1800000:4500 2200000:4500
+{ part 1000000 4500; part 1400000 4500; part 1800000 4500; part 2200000 4500; } >"$tmp/want"
 same "$tmp/want"
 expect_err "requests 5 "
 

@@ -11,35 +11,18 @@ TWINROOT_FETCH=$top_build/artifact-fetch
 export TWINROOT_FETCH
 make_device 8388608
 cd "$tmp"
-mkdir root first second nginx
+mkdir root second nginx
 for i in $(seq 100 199); do make_noise "$i" 20000 >"root/f$i"; done
 create v1 1.0
 for i in $(seq 100 2 199); do make_noise "9$i" 20000 >"root/f$i"; done
 create v2 2.0
-for mirror in first second; do cp v2.artifact $mirror/a.artifact; done
-touch -d 2026-01-01 second/a.artifact
+cp v2.artifact second/a.artifact
 expect_exit 0 inst install v1.artifact
 boot_slot b
 expect_exit 0 inst commit
 cp -a dev start
 
-mirror() { # DIRECTORY [LINE]: lighttpd on $mirror_port
-	mirror_port=$(free_port)
-	cat >"$1.conf" <<END
-server.modules = ( "mod_accesslog" )
-server.document-root = "$tmp/$1"
-server.port = $mirror_port
-server.bind = "127.0.0.1"
-server.upload-dirs = ( "$TMPDIR" )
-accesslog.filename = "$tmp/$1.log"
-accesslog.format = "%s %{Range}i"
-${2:-}
-END
-	background lighttpd -D -f "$1.conf"
-	wait_port "$mirror_port"
-}
-
-redirect_to() { # PORT
+redirect_to() { # URL
 	cat >nginx.conf <<END
 daemon off;
 worker_processes 1;
@@ -56,19 +39,30 @@ http {
 	scgi_temp_path $tmp/nginx/scgi;
 	server {
 		listen 127.0.0.1:$nport;
-		return 302 http://127.0.0.1:$1\$request_uri;
+		location = /a.artifact { return 302 $1; }
 	}
 }
 END
 }
 
-# Slow enough that the download is under way when it ends.
-mirror first 'connection.kbytes-per-second = 32'
-first=$pid first_port=$mirror_port
-mirror second
-second=$pid second_port=$mirror_port
+# The first ends by itself in the middle, four requests or more being under way.
+LIMIT=500000 background python3 "$top_src/tests/e2e/bad_server.py" v2.artifact port 2>first.log
+first=http://127.0.0.1:$(port_of port)/paced/1024/status/404/a
+second_port=$(free_port)
+cat >lighttpd.conf <<END
+server.modules = ( "mod_accesslog" )
+server.document-root = "$tmp/second"
+server.port = $second_port
+server.bind = "127.0.0.1"
+server.upload-dirs = ( "$TMPDIR" )
+accesslog.filename = "$tmp/second.log"
+accesslog.format = "%s %{Range}i"
+END
+background lighttpd -D -f lighttpd.conf
+second=$pid
+wait_port "$second_port"
 nport=$(free_port)
-redirect_to "$first_port"
+redirect_to "$first"
 background nginx -p "$tmp/nginx" -c "$tmp/nginx.conf"
 redirector=$pid
 wait_port "$nport"
@@ -79,10 +73,8 @@ printf '[download]\nfull = never\n' >>dev/install.conf
 install=$!
 # It has begun to fetch when the index is kept.
 while [ ! -s dev/state/slot-a.new/rootfs.0000.index ] && kill -0 "$install"; do sleep 0.05; done
-redirect_to "$second_port"
+redirect_to "http://127.0.0.1:$second_port/a.artifact"
 kill -HUP "$redirector"
-sleep 3
-kill -9 "$first"
 status=0
 wait "$install" || status=$?
 [ "$status" = 0 ] || { cat err; fail "status $status"; }
@@ -93,6 +85,7 @@ expect_err "retry 1 of"
 kill "$second"
 wait "$second" || :
 ! grep -v '^206 ' second.log || fail "other answers of the second mirror"
+grep -q '^gone with' first.log || fail "the first mirror did not go away"
 from_second=$(awk -F '[ =-]' '$4 != "" { n += $4 - $3 + 1 } END { print n + 0 }' second.log)
 step "$from_second bytes of the second mirror"
 [ "$(json "100000 < $from_second < d['download'] - 100000")" = true ] || fail "not some of each: $(cat out)"
