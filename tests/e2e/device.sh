@@ -146,6 +146,20 @@ create() { # NAME VERSION OPTION...
 		--compatible test-board --arch any --no-sbom --rootfs "$tmp/root" --size 6M --key "$tmp/k.pem" "$@"
 }
 
+# Slot b runs and holds ARTIFACT, with its index kept; slot a is noise. `fresh` brings the device back to that.
+start_with() { # ARTIFACT
+	expect_exit 0 inst install -q "$1"
+	boot_slot b
+	expect_exit 0 inst commit
+	cp -a "$tmp/dev" "$tmp/start"
+}
+
+fresh() { # [LINE of [download]]...
+	rm -rf "${tmp:?}/dev"
+	cp -a "$tmp/start" "$tmp/dev"
+	[ $# = 0 ] || printf '[download]\n%s\n' "$@" >>"$tmp/dev/install.conf"
+}
+
 # The slot holds what the signed manifest says.
 slot_is() { # SLOT ARTIFACT
 	lib_want=$(tar -xOf "$2" manifest.json | python3 -c 'import json, sys

@@ -26,11 +26,6 @@ seq 1 50000 >root/text
 create v3 3.0
 cp -a dev start
 
-fresh() {
-	rm -rf dev
-	cp -a start dev
-}
-
 # A file for each process, so that no call is cut in two by another's.
 inject=
 traced() { # ARGUMENT...: `install --json`; its calls in calls.PID

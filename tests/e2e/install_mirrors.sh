@@ -11,37 +11,21 @@ TWINROOT_FETCH=$top_build/artifact-fetch
 export TWINROOT_FETCH
 make_device 8388608
 cd "$tmp"
-mkdir root second nginx
+mkdir root second
 for i in $(seq 100 199); do make_noise "$i" 20000 >"root/f$i"; done
 create v1 1.0
 for i in $(seq 100 2 199); do make_noise "9$i" 20000 >"root/f$i"; done
 create v2 2.0
 cp v2.artifact second/a.artifact
-expect_exit 0 inst install v1.artifact
-boot_slot b
-expect_exit 0 inst commit
-cp -a dev start
+start_with v1.artifact
 
 redirect_to() { # URL
-	cat >nginx.conf <<END
-daemon off;
-worker_processes 1;
-pid $tmp/nginx/pid;
-error_log $tmp/nginx/error.log;
-$([ "$(id -u)" != 0 ] || echo "user root;")
-events { }
-http {
+	nginx_conf <<END
 	access_log $tmp/nginx/access.log;
-	client_body_temp_path $tmp/nginx/body;
-	proxy_temp_path $tmp/nginx/proxy;
-	fastcgi_temp_path $tmp/nginx/fastcgi;
-	uwsgi_temp_path $tmp/nginx/uwsgi;
-	scgi_temp_path $tmp/nginx/scgi;
 	server {
 		listen 127.0.0.1:$nport;
 		location = /a.artifact { return 302 $1; }
 	}
-}
 END
 }
 

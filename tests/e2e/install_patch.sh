@@ -64,10 +64,6 @@ url=http://127.0.0.1:$(port_of port)/v2.artifact
 beside=web/v2.artifact.patches/${patch##*/}
 mkdir web/v2.artifact.patches
 
-fresh() {
-	rm -rf dev
-	cp -a start dev
-}
 get() { # WAY [OPTION...]
 	way=$1
 	shift

@@ -27,10 +27,7 @@ for at in range(0, len(part), 1500):
     part[at] ^= 1
 open("root/program", "wb").write(bytes(new) + bytes(part))'
 create far 3.0
-expect_exit 0 inst install -q v1.artifact
-boot_slot b
-expect_exit 0 inst commit
-cp -a dev start
+start_with v1.artifact
 mkdir web
 cp v2.artifact far.artifact web/
 "$mkartifact" delta -q --key k.pem v1.artifact web/v2.artifact
@@ -39,10 +36,6 @@ patch=$(echo web/v2.artifact.patches/*.patch)
 background python3 "$top_src/tests/e2e/range_server.py" web port 2>log
 host=127.0.0.1:$(port_of port)
 
-fresh() {
-	rm -rf dev
-	cp -a start dev
-}
 soon() { # COMMAND...: it must not take long
 	timeout 30 "$@"
 }

@@ -74,10 +74,7 @@ cp -a first root
 pack v1 1.0 -comp zstd
 change
 pack v2 2.0 -comp zstd
-expect_exit 0 inst install v1.artifact
-boot_slot b
-expect_exit 0 inst commit
-cp -a dev start
+start_with v1.artifact
 mkdir web
 cp v2.artifact web/
 expect_exit 0 "$mkartifact" delta --json --key k.pem --directory web/v2.artifact.patches v1.artifact v2.artifact

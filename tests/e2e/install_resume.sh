@@ -27,15 +27,7 @@ create v2 2.0
 files 'old[:30000] + other[:3000] + old[30000:]'
 create v3 3.0
 "$mkartifact" delta -q --key k.pem -o patch v1.artifact v3.artifact
-expect_exit 0 inst install -q v1.artifact
-boot_slot b
-expect_exit 0 inst commit
-cp -a dev start
-
-fresh() {
-	rm -rf dev
-	cp -a start dev
-}
+start_with v1.artifact
 
 serve() { # ARTIFACT LOG
 	rm -f port

@@ -16,15 +16,7 @@ background python3 "$top_src/tests/e2e/bad_server.py" v2.artifact port 2>log
 url=http://127.0.0.1:$(port_of port)
 
 # Slot b runs and holds v1, with its index kept; slot a is noise of which nothing is known.
-expect_exit 0 inst install v1.artifact
-boot_slot b
-expect_exit 0 inst commit
-cp -a dev start
-
-fresh() { # the device as it was then
-	rm -rf dev
-	cp -a start dev
-}
+start_with v1.artifact
 
 get() { # NAME [OPTION...]: install v2 over http; the download in $bytes
 	name=$1

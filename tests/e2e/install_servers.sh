@@ -27,16 +27,7 @@ cp v2.artifact www/a.artifact
 cp v4.artifact www/p.artifact
 "$mkartifact" delta -q --key k.pem v1.artifact www/p.artifact
 patch_size=$(stat -c %s www/p.artifact.patches/*.patch)
-expect_exit 0 inst install v1.artifact
-boot_slot b
-expect_exit 0 inst commit
-cp -a dev start
-
-fresh() {
-	rm -rf dev
-	cp -a start dev
-	[ $# = 0 ] || printf '[download]\n%s\n' "$@" >>dev/install.conf
-}
+start_with v1.artifact
 
 step "lighttpd"
 lport=$(free_port)
@@ -80,22 +71,9 @@ nport=$(free_port)
 tport=$(free_port)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
 	-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2>/dev/null
-mkdir nginx
-cat >nginx.conf <<END
-daemon off;
-worker_processes 1;
-pid $tmp/nginx/pid;
-error_log $tmp/nginx/error.log;
-$([ "$(id -u)" != 0 ] || echo "user root;")
-events { }
-http {
+nginx_conf <<END
 	log_format line '\$server_protocol \$status \$connection \$http_range';
 	access_log $tmp/nginx/access.log line;
-	client_body_temp_path $tmp/nginx/body;
-	proxy_temp_path $tmp/nginx/proxy;
-	fastcgi_temp_path $tmp/nginx/fastcgi;
-	uwsgi_temp_path $tmp/nginx/uwsgi;
-	scgi_temp_path $tmp/nginx/scgi;
 	keepalive_requests 100000;
 	server {
 		listen 127.0.0.1:$nport;
@@ -104,7 +82,6 @@ http {
 		ssl_certificate_key $tmp/key.pem;
 		root $tmp/www;
 	}
-}
 END
 background nginx -p "$tmp/nginx" -c "$tmp/nginx.conf"
 wait_port "$nport"

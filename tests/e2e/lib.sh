@@ -264,3 +264,24 @@ sys.stdout.write(seen.decode())
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 END
 }
+
+# $tmp/nginx.conf, for a server that keeps its files in $tmp/nginx. Standard input: what else stands in http { }.
+nginx_conf() {
+	mkdir -p "$tmp/nginx"
+	cat >"$tmp/nginx.conf" <<END
+daemon off;
+worker_processes 1;
+pid $tmp/nginx/pid;
+error_log $tmp/nginx/error.log;
+$([ "$(id -u)" != 0 ] || echo "user root;")
+events { }
+http {
+	client_body_temp_path $tmp/nginx/body;
+	proxy_temp_path $tmp/nginx/proxy;
+	fastcgi_temp_path $tmp/nginx/fastcgi;
+	uwsgi_temp_path $tmp/nginx/uwsgi;
+	scgi_temp_path $tmp/nginx/scgi;
+$(cat)
+}
+END
+}
